@@ -1,0 +1,1 @@
+"""The case log: records, database, ledger, keys, errors and configuration."""

@@ -1,0 +1,1 @@
+"""The command line and the practice web: joins the steps of the chain."""

@@ -1,0 +1,1 @@
+"""Who hosts a page, in which country, and whom to write to."""

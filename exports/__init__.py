@@ -1,0 +1,1 @@
+"""Notices and lists that leave the house."""
