@@ -1,0 +1,46 @@
+"""The add-on that carries a workspace's settings into Scrapy's."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caselog.config import load_config
+
+if TYPE_CHECKING:
+    from scrapy.settings import BaseSettings
+
+PRIORITY = 90
+"""Above the project's and the spiders' own settings, below the transport's pins."""
+
+
+class WorkspaceAddon:
+    """Set politeness and limits as the workspace's `[crawl]` and `[network]` say."""
+
+    def update_settings(self, settings: BaseSettings) -> None:
+        """Write the workspace's values into `settings`.
+
+        Raises:
+            ConfigError: The workspace's settings are wrong.
+        """
+        config = load_config(Path(settings["LEADLINE_WORKSPACE"]))
+        crawl = config.crawl
+        values = {
+            "DOWNLOAD_DELAY": crawl.delay_seconds,
+            "CONCURRENT_REQUESTS_PER_DOMAIN": crawl.per_host,
+            "CONCURRENT_REQUESTS": crawl.hosts_at_once * crawl.per_host,
+            "ROBOTSTXT_OBEY": crawl.robots == "obey",
+            "USER_AGENT": user_agent(config.network.user_agent, contact=config.authority.contact),
+            "LEADLINE_PAGE_BYTES": crawl.page_bytes,
+            "LEADLINE_RESOLVER": list(config.network.resolver),
+            "LEADLINE_TOR_SOCKS": config.network.tor.socks if config.network.tor.enabled else None,
+        }
+        for name, value in values.items():
+            settings.set(name, value, priority=PRIORITY)
+
+
+def user_agent(template: str, *, contact: str) -> str:
+    """Return the User-Agent: quiet by default; `{version}` and `{contact}` are filled in."""
+
+    return template.replace("{version}", version("leadline")).replace("{contact}", contact)

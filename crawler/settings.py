@@ -1,0 +1,36 @@
+"""Scrapy settings of the project; what a workspace decides is set by `crawler.addon.WorkspaceAddon`.
+
+`scrapy list` and `scrapy crawl leads` read the workspace from LEADLINE_WORKSPACE (default `./workspace`).
+"""
+
+from __future__ import annotations
+
+import os
+
+BOT_NAME = "leadline"
+SPIDER_MODULES = ["crawler.spiders"]
+LEADLINE_WORKSPACE = os.environ.get("LEADLINE_WORKSPACE", "workspace")
+
+ADDONS = {"crawler.addon.WorkspaceAddon": 100, "crawler.transport_addon.TransportAddon": 200}
+SCHEDULER = "crawler.frontier.Frontier"
+LOG_ENABLED = False
+LOG_FORMATTER = "crawler.quiet.QuietFormatter"
+STATS_DUMP = False
+
+# Each site is asked as politely as its workspace says; the frontier hands out no more than that.
+DOWNLOAD_DELAY = 1.0
+DOWNLOAD_DELAY_JITTER = 0.2
+CONCURRENT_REQUESTS_PER_DOMAIN = 1
+CONCURRENT_REQUESTS = 16
+ROBOTSTXT_OBEY = False
+
+# The transport decides what these would do; each costs time for every page, or opens a door.
+DOWNLOADER_MIDDLEWARES_BASE = {
+    "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": 100,
+}
+SPIDER_MIDDLEWARES_BASE: dict[str, int] = {}
+EXTENSIONS_BASE = {"scrapy.extensions.corestats.CoreStats": 0}
+TELNETCONSOLE_ENABLED = False
+REMOTE_CONTROL_ENABLED = False
+COOKIES_ENABLED = False
+"""No cookie is kept: we look as an outsider does."""

@@ -1,0 +1,124 @@
+"""Open guarded TCP sockets: the one place where the crawler connects to anything outside.
+
+A guarded socket is made after the address guard saw the final address, advertises a small receive window until
+the answer has proven to be text, and ends itself when a byte budget is spent. Needs the plain selector event
+loop, which reads through the socket object.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from caselog.guard import may_contact
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+AddressInfo = tuple[int, int, int, str, tuple[object, ...]]
+
+CLOSED_WINDOW_BYTES = 2048
+"""``SO_RCVBUF`` before connect: about 1.1 KB may then be acknowledged unread."""
+OPEN_WINDOW_BYTES = 16384
+"""``SO_RCVBUF`` after the first text passed; the kernel doubles it. Bounds what is lost past a bad byte."""
+ADMISSION_BUDGET_BYTES = 64 * 1024
+"""Wire bytes (TLS and headers included) that may arrive before the answer is admitted."""
+CLOSED_PIECE_BYTES = 2048
+OPEN_PIECE_BYTES = 8192
+
+
+class AddressRefusedError(OSError):
+    """The guard refuses this address; an ``OSError`` so that a connect loop goes on to the next one.
+
+    Args:
+        code: The refusal code for records.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__("address refused")
+        self.code = code
+
+
+class BudgetSpentError(OSError):
+    """The peer sent more than it may; an ``OSError`` so that the event loop drops the connection quietly."""
+
+    def __init__(self) -> None:
+        super().__init__("byte budget spent")
+
+
+class GuardedSocket(socket.socket):
+    """Count what arrives and refuse to read on when the budget is spent."""
+
+    __slots__ = ("budget_bytes", "is_spent", "piece_bytes", "received_bytes")
+
+    def __init__(self, family: int, kind: int, protocol: int) -> None:
+        super().__init__(family, kind, protocol)
+        self.received_bytes = 0
+        self.budget_bytes = ADMISSION_BUDGET_BYTES
+        self.piece_bytes = CLOSED_PIECE_BYTES
+        self.is_spent = False
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """Read at most one small piece; raises `BudgetSpentError` when the budget is spent."""
+        data = super().recv(min(bufsize, self._allowed()), flags)
+        self.received_bytes += len(data)
+        return data
+
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0, /) -> int:
+        """Read at most one small piece into ``buffer``; raises `BudgetSpentError` when the budget is spent."""
+        room = nbytes or memoryview(buffer).nbytes
+        count = super().recv_into(buffer, min(room, self._allowed()), flags)
+        self.received_bytes += count
+        return count
+
+    def _allowed(self) -> int:
+        left = self.budget_bytes - self.received_bytes
+        if left <= 0:
+            self.is_spent = True
+            raise BudgetSpentError
+        return min(left, self.piece_bytes)
+
+    def open_window(self, more_bytes: int) -> None:
+        """Let ``more_bytes`` arrive, in bigger pieces, now that the first text is proven."""
+        self.budget_bytes = self.received_bytes + more_bytes
+        self.piece_bytes = OPEN_PIECE_BYTES
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, OPEN_WINDOW_BYTES)
+
+    def reset_on_close(self) -> None:
+        """Make the coming close a reset, so that the peer stops sending at once."""
+        if self.fileno() >= 0:
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def open_guarded(address_info: AddressInfo, *, practice: bool) -> GuardedSocket:
+    """Make the unconnected socket for one final address.
+
+    Raises:
+        AddressRefusedError: when the guard refuses the address; no packet was sent.
+    """
+    family, kind, protocol, _, sockaddr = address_info
+    code = may_contact(str(sockaddr[0]), practice=practice)
+    if code is not None:
+        raise AddressRefusedError(code)
+    return _small_window(family, kind, protocol)
+
+
+def open_to_proxy(address_info: AddressInfo, *, allowed_ip: str) -> GuardedSocket:
+    """Make the unconnected socket to a proxy that the operator configured, mostly on loopback.
+
+    Raises:
+        AddressRefusedError: when the address is another than the configured one.
+    """
+    family, kind, protocol, _, sockaddr = address_info
+    if str(sockaddr[0]) != allowed_ip:
+        raise AddressRefusedError("private_address")
+    return _small_window(family, kind, protocol)
+
+
+def _small_window(family: int, kind: int, protocol: int) -> GuardedSocket:
+    guarded = GuardedSocket(family, kind, protocol)
+    # Before connect, so that already the first window which the peer sees is small.
+    guarded.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CLOSED_WINDOW_BYTES)
+    guarded.setblocking(False)
+    return guarded

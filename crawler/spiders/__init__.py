@@ -1,0 +1,1 @@
+"""The spiders: `leads` follows confirmed leads, `checks` looks at evidence again."""
