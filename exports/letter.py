@@ -68,6 +68,11 @@ def message_id(heading: Heading) -> str:
     return f"<{heading.uuid}@{mail_domain(heading.sender)}>"
 
 
+def _copy_id(cut: Cut) -> str:
+    """Return the Message-ID of a copy for another audience, which must not be taken for the notice."""
+    return f"<{cut.audience}.{cut.heading.uuid}@{mail_domain(cut.heading.sender)}>"
+
+
 def letter_text(cut: Cut) -> str:
     """Return the body of the mail in the notice's language, or in English where that is not written.
 
@@ -126,7 +131,7 @@ def _set_headers(message: EmailMessage, cut: Cut) -> None:
         "From": sender,
         "Reply-To": checked_mailbox(heading.authority.contact, "contact of the authority"),
         "Date": heading.dated_at,
-        "Message-ID": message_id(heading),
+        "Message-ID": message_id(heading) if cut.audience is Audience.HOST else _copy_id(cut),
     }
     if heading.recipient is not None:
         headers["To"] = checked_mailbox(heading.recipient, "recipient")
