@@ -1,0 +1,1 @@
+"""The commands of `leadline`, one module a noun; each offers its Typer app and imports late."""
