@@ -1,8 +1,8 @@
 """Open guarded TCP sockets: the one place where the crawler connects to anything outside.
 
-A guarded socket is made after the address guard saw the final address, advertises a small receive window until
-the answer has proven to be text, and ends itself when a byte budget is spent. Needs the plain selector event
-loop, which reads through the socket object.
+A guarded socket is made after the address guard saw the final address, advertises a small receive window
+until the answer has proven to be text, and ends itself when a byte budget is spent. Needs the plain selector
+event loop, which reads through the socket object.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class GuardedSocket(socket.socket):
         return data
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0, /) -> int:
-        """Read at most one small piece into ``buffer``; raises `BudgetSpentError` when the budget is spent."""
+        """Read one small piece into ``buffer``; raises `BudgetSpentError` when the budget is spent."""
         room = nbytes or memoryview(buffer).nbytes
         count = super().recv_into(buffer, min(room, self._allowed()), flags)
         self.received_bytes += count
@@ -120,5 +120,5 @@ def _small_window(family: int, kind: int, protocol: int) -> GuardedSocket:
     guarded = GuardedSocket(family, kind, protocol)
     # Before connect, so that already the first window which the peer sees is small.
     guarded.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CLOSED_WINDOW_BYTES)
-    guarded.setblocking(False)
+    guarded.settimeout(0)
     return guarded

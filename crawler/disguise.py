@@ -1,0 +1,163 @@
+"""Find media that was written down as letters: base64, hexadecimal, uuencode, percent signs.
+
+Pure. Looks only at the visible part of a page (outside tags, scripts and styles); the state that ASP.NET
+keeps in hidden fields or the fonts in a style sheet are no disguise. `cut_data_uris` cuts `data:` URIs out.
+"""
+
+from __future__ import annotations
+
+import re
+
+DISGUISED_BYTES = 4096
+_TOKEN_BYTES = 57
+"""A word of this many letters is none; a version 3 onion name has 56."""
+_VISIBLE_LETTERS_MIN = 64
+
+_ENCODED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_%\\,-")
+_TOKEN_MAP = bytes(
+    0x41 if byte in _ENCODED else 0x0A if byte in b"\r\n" else 0x20 if byte in b" \t" else 0x2E
+    for byte in range(256)
+)
+_HEX_MAP = bytes(0x41 if byte in b"0123456789abcdefABCDEF \t,:" else 0x2E for byte in range(256))
+_TOKEN = b"A" * _TOKEN_BYTES
+_RUN = re.compile(b"A{%d,}" % _TOKEN_BYTES)
+_UU_LINE = re.compile(rb"(?:^|\n)M[ -`]{59,60}(?=\r?\n)")
+_RAW_ELEMENTS = (b"script", b"style", b"template", b"svg")
+_TAG_NAME = re.compile(b"<(" + b"|".join(_RAW_ELEMENTS) + rb")\b", re.IGNORECASE)
+
+_RAW_END = {b"</" + name: re.compile(b"</" + name, re.IGNORECASE) for name in _RAW_ELEMENTS}
+
+_DATA_URI = re.compile(
+    r"data:(?:[\w.+-]{1,64}/[\w.+*-]{1,64})?(?:;[\w.+=%-]{0,64}){0,8},[!#-&*-;=?-\[\]-~]*",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def cut_data_uris(text: str) -> str:
+    """Give ``text`` without the content of `data:` URIs (RFC 2397); linear in its length."""
+    return _DATA_URI.sub("data:,", text) if "ata:" in text or "ATA:" in text else text
+
+
+class DisguiseWatch:
+    """Watch a body piece by piece; cheap until something in it looks encoded."""
+
+    __slots__ = ("_body", "_counter", "_tail")
+
+    def __init__(self) -> None:
+        self._counter: _Counter | None = None
+        self._body = bytearray()
+        self._tail = b""
+
+    def feed(self, piece: bytes) -> bool:
+        """Take the next ASCII-compatible bytes; False when the visible part is media in disguise."""
+        if self._counter is None:
+            self._body += piece
+            if not _is_suspicious(self._tail + piece):
+                self._tail = piece[-64:]
+                return True
+            self._counter = _Counter()
+            piece = bytes(self._body)
+            self._body.clear()
+        self._counter.feed(piece)
+        return not self._counter.is_disguise()
+
+    def finish(self) -> bool:
+        """Take the end; False for a page that holds encoded media and nothing to read."""
+        return self._counter is None or not self._counter.is_empty_wrapper()
+
+
+def _is_suspicious(piece: bytes) -> bool:
+    if _TOKEN in piece.translate(_TOKEN_MAP) or piece.count(b"\nM") > 8:
+        return True
+    return _TOKEN in piece.translate(_HEX_MAP)
+
+
+class _Counter:
+    """Count encoded and other visible bytes behind tags, scripts and styles."""
+
+    __slots__ = ("_closing", "_is_in_tag", "_pending", "_visible_tail", "encoded", "hidden", "other")
+
+    def __init__(self) -> None:
+        self._is_in_tag = False
+        self._closing = b""
+        self._pending = b""
+        self._visible_tail = b""
+        self.encoded = 0
+        self.other = 0
+        self.hidden = 0
+
+    def feed(self, piece: bytes) -> None:
+        visible = bytearray()
+        data = self._pending + piece
+        self._pending = b""
+        place = 0
+        while place < len(data):
+            place = self._step(data, place, visible)
+        self._count(bytes(visible))
+
+    def is_disguise(self) -> bool:
+        return self.encoded >= DISGUISED_BYTES and self.encoded > 3 * self.other
+
+    def is_empty_wrapper(self) -> bool:
+        return self.hidden + self.encoded >= DISGUISED_BYTES and self.other < _VISIBLE_LETTERS_MIN
+
+    def _step(self, data: bytes, place: int, visible: bytearray) -> int:
+        """Take one tag, one raw element or one stretch of visible bytes; give the next place."""
+        if self._is_in_tag or self._closing:
+            return self._skip(data, place)
+        tag = data.find(b"<", place)
+        if tag < 0:
+            visible += data[place:]
+            return len(data)
+        visible += data[place:tag] + b" "
+        if len(data) - tag < 12 and data.find(b">", tag) < 0:
+            self._pending = data[tag:]
+            return len(data)
+        raw = _TAG_NAME.match(data, tag)
+        self._closing = b"</" + raw.group(1).lower() if raw else b""
+        self._is_in_tag = not raw
+        return tag + 1
+
+    def _skip(self, data: bytes, place: int) -> int:
+        """Skip what is hidden, up to the end of the tag or of the raw element."""
+        if self._closing:
+            found = _RAW_END[self._closing].search(data, place)
+            end = found.start() if found else -1
+            if end < 0:
+                keep = max(place, len(data) - len(self._closing) + 1)
+                self._hide(data[place:keep])
+                self._pending = data[keep:]
+                return len(data)
+            self._hide(data[place:end])
+            self._closing, self._is_in_tag = b"", True
+            return end
+        end = data.find(b">", place)
+        self._is_in_tag = end < 0
+        end = len(data) if end < 0 else end + 1
+        self._hide(data[place:end])
+        return end
+
+    def _hide(self, data: bytes) -> None:
+        if len(data) < _TOKEN_BYTES:
+            return
+        self.hidden += sum(len(run) for run in _RUN.findall(data.translate(_TOKEN_MAP)))
+
+    def _count(self, visible: bytes) -> None:
+        """Count whole lines only, so that no token is torn; a line of 8 KB is counted as it is."""
+        data = self._visible_tail + visible
+        cut = len(data) if len(data) > 8192 else data.rfind(b"\n") + 1
+        self._visible_tail = data[cut:]
+        whole = data[:cut]
+        solid = len(whole) - sum(whole.count(space) for space in b" \t\r\n")
+        encoded = sum(len(run) for run in _RUN.findall(whole.translate(_TOKEN_MAP)))
+        encoded = max(encoded, sum(len(line.group()) for line in _UU_LINE.finditer(whole)))
+        encoded = max(encoded, _hexadecimal(whole))
+        self.encoded += min(encoded, solid)
+        self.other += max(0, solid - encoded)
+
+
+def _hexadecimal(data: bytes) -> int:
+    """Count the digits in long runs of spaced hexadecimal numbers; plain decimal numbers are none."""
+    runs = (found.span() for found in _RUN.finditer(data.translate(_HEX_MAP)))
+    digits = (data[start:end].translate(None, b" \t,:") for start, end in runs)
+    return sum(len(run) for run in digits if run.translate(None, b"0123456789"))
