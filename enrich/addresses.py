@@ -1,0 +1,79 @@
+"""Read IP addresses and ranges as registries write them: zero-padded, with prefixes, mapped."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_WIDEST_PREFIX = {4: 8, 6: 16}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A closed range of addresses of one family."""
+
+    first: Address
+    last: Address
+
+    def holds(self, ip: Address) -> bool:
+        """Say whether `ip` lies in the range."""
+        return ip.version == self.first.version and int(self.first) <= int(ip) <= int(self.last)
+
+    def size(self) -> int:
+        """Return the number of addresses."""
+        return int(self.last) - int(self.first) + 1
+
+    def is_registry_block(self) -> bool:
+        """Say whether the range is wider than any holder's: then it tells nothing about a host."""
+        bits = self.first.max_prefixlen - _WIDEST_PREFIX[self.first.version]
+        return self.size() > 1 << bits
+
+    def __str__(self) -> str:
+        return f"{self.first} - {self.last}"
+
+
+def parse_address(text: str) -> Address | None:
+    """Return the address that `text` writes, or None; zero-padded IPv4 is read as decimal.
+
+    IPv4-mapped IPv6 is unwrapped; scoped addresses (`%eth0`) are no addresses of a host.
+    """
+    text = text.strip()
+    if len(text) > 45 or "%" in text:
+        return None
+    if text.count(".") == 3 and ":" not in text:
+        text = ".".join(part.lstrip("0") or "0" for part in text.split("."))
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return unwrap(found)
+
+
+def unwrap(ip: Address) -> Address:
+    """Return the IPv4 address inside an IPv4-mapped one, else the address itself."""
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    return ip
+
+
+def parse_span(start: str, end: str) -> Span | None:
+    """Return the range from `start` to `end`, each with or without a prefix length (RFC 9083, 5.4)."""
+    first = parse_address(start.partition("/")[0])
+    last = parse_address(end.partition("/")[0])
+    if first is None or last is None or first.version != last.version or int(first) > int(last):
+        return None
+    return Span(first=first, last=last)
+
+
+def parse_block(text: str) -> Span | None:
+    """Return the range that `192.0.2.0/24`, `192.0.2.0 - 192.0.2.255` or a single address writes."""
+    if " - " in text:
+        start, _, end = text.partition(" - ")
+        return parse_span(start, end)
+    try:
+        network = ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None
+    return Span(first=network[0], last=network[-1])
