@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import stat
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from caselog.errors import ConfigError
@@ -64,15 +64,14 @@ def _write(folder: Path, document: Document) -> Path:
 def _free_path(folder: Path, document: Document) -> Path:
     """Return where the content is already, or the first name that is free."""
     first = folder / document.name
-    for revision in count(1):
-        path = first if revision == 1 else first.with_stem(f"{first.stem}-r{revision}")
-        if not os.path.lexists(path) or (_is_own_file(path) and path.read_bytes() == document.content):
-            return path
-    raise ConfigError("No name is free in the export folder.", "Choose another folder.")
+    later = (first.with_stem(f"{first.stem}-r{revision}") for revision in count(2))
+    return next(path for path in chain([first], later) if _is_free(path, document.content))
 
 
-def _is_own_file(path: Path) -> bool:
-    return stat.S_ISREG(path.lstat().st_mode)
+def _is_free(path: Path, content: bytes) -> bool:
+    if not os.path.lexists(path):
+        return True
+    return stat.S_ISREG(path.lstat().st_mode) and path.read_bytes() == content
 
 
 def _write_whole(path: Path, content: bytes) -> None:

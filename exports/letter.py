@@ -15,6 +15,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from caselog.errors import ConfigError, RefusedError
 from exports.addresses import checked_mailbox, mail_domain
+from exports.recipients import MOST_ITEMS
 from exports.redact import Audience, Datum, may_know
 from exports.table import table_bytes
 from exports.wording import PRACTICE_MARK, established_country, stamp
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 FALLBACK_LANGUAGE = "en"
-MOST_IN_MAIL = 50
 
 
 def compose_mail(cut: Cut) -> tuple[EmailMessage, tuple[XarfRefusal, ...]]:
@@ -39,10 +39,11 @@ def compose_mail(cut: Cut) -> tuple[EmailMessage, tuple[XarfRefusal, ...]]:
             or an address or header is unfit (`mailbox`, `header`).
         ConfigError: A template is broken.
     """
-    _refuse(cut)
+    _refuse_count(cut)
     message = EmailMessage(policy=SMTP)
+    body = letter_text(cut)
     _set_headers(message, cut)
-    message.set_content(letter_text(cut), cte="quoted-printable")
+    message.set_content(body, cte="quoted-printable")
     name = f"notice-{cut.heading.number}"
     message.add_attachment(
         table_bytes(cut), maintype="text", subtype="csv", filename=f"{name}.csv", params={"charset": "utf-8"}
@@ -73,15 +74,18 @@ def _copy_id(cut: Cut) -> str:
     return f"<{cut.audience}.{cut.heading.uuid}@{mail_domain(cut.heading.sender)}>"
 
 
-def letter_text(cut: Cut) -> str:
+def letter_text(cut: Cut, templates: Path = TEMPLATES) -> str:
     """Return the body of the mail in the notice's language, or in English where that is not written.
 
     Raises:
-        ConfigError: The template is broken or asks for a fact that there is not.
+        RefusedError: There is no letter to the public (`audience`).
+        ConfigError: The template is broken, asks for a fact that there is not, or reaches behind the facts.
     """
+    if cut.audience is Audience.PUBLIC:
+        raise RefusedError("There is no letter to the public.", "Export figures instead.", code="audience")
     # The body is text/plain: escaping would change addresses, and nothing reads it as HTML.
     environment = SandboxedEnvironment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(templates),
         autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -90,7 +94,7 @@ def letter_text(cut: Cut) -> str:
     )
     environment.filters["stamp"] = stamp
     try:
-        template = environment.get_template(f"{written_language(cut.heading.language)}.txt")
+        template = environment.get_template(f"{written_language(cut.heading.language, templates)}.txt")
         return template.render(
             heading=cut.heading,
             authority=cut.heading.authority,
@@ -105,19 +109,17 @@ def letter_text(cut: Cut) -> str:
         ) from None
 
 
-def written_language(wanted: str) -> str:
+def written_language(wanted: str, templates: Path = TEMPLATES) -> str:
     """Return the language that is written and nearest to `wanted`: `de-AT`, else `de`, else English."""
-    written = {path.stem for path in TEMPLATES.glob("*.txt")}
+    written = {path.stem for path in templates.glob("*.txt")}
     tag = wanted.replace("_", "-").lower()
     return next((one for one in (tag, tag.partition("-")[0]) if one in written), FALLBACK_LANGUAGE)
 
 
-def _refuse(cut: Cut) -> None:
-    if cut.audience is Audience.PUBLIC:
-        raise RefusedError("There is no letter to the public.", "Export figures instead.", code="audience")
-    if not 1 <= len(cut.items) <= MOST_IN_MAIL:
+def _refuse_count(cut: Cut) -> None:
+    if not 1 <= len(cut.items) <= MOST_ITEMS:
         raise RefusedError(
-            f"A notice holds 1 to {MOST_IN_MAIL} items, this one {len(cut.items)}.",
+            f"A notice holds 1 to {MOST_ITEMS} items, this one {len(cut.items)}.",
             "Draft the notices again.",
             code="items",
         )

@@ -13,7 +13,7 @@ from caselog.records.choices import DeliveryState, Subject, UserRole, Verdict
 from caselog.records.ids import EvidenceId
 from caselog.records.notices import Notice
 from exports.recipients import contact_key
-from exports.redact import Audience
+from exports.redact import Audience, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,7 +100,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class DraftSettings:
     """What the settings and the workspace give to each notice."""
 
     namespace: uuid.UUID
@@ -114,20 +114,20 @@ class Terms:
 
 
 def compose(
-    group: Group, terms: Terms, *, drafted_by: str, now: datetime, previous: Notice | None = None
+    group: Group, settings: DraftSettings, *, drafted_by: str, now: datetime, previous: Notice | None = None
 ) -> Notice:
     """Return the notice for `group`; the same content has the same `uuid`, whoever drafts it and when.
 
     Args:
         group: Who is told what.
-        terms: What is the same for all notices of this run.
+        settings: What is the same for all notices of this run.
         drafted_by: The acting user.
         now: Aware UTC.
         previous: The closed notice that this one follows, such as after a reappearance.
     """
     revision = previous.revision + 1 if previous else 1
     return Notice(
-        uuid=str(content_uuid(group, terms, revision)),
+        uuid=str(content_uuid(group, settings, revision)),
         revision=revision,
         previous_id=previous.id if previous else None,
         case_id=group.case_id,
@@ -135,35 +135,35 @@ def compose(
         evidence_ids=group.evidence_ids,
         recipient=group.recipient,
         role=group.role,
-        reason=group.reason,
-        provider=group.provider,
-        contact_source=group.contact_source,
+        reason=group.reason[:1000],
+        provider=one_line(group.provider),
+        contact_source=group.contact_source[:64],
         contact_guessed=group.guessed,
-        language=terms.language,
-        profile=terms.profile,
-        tlp=terms.tlp,
-        ledger_root=terms.ledger_root,
-        ledger_size=terms.ledger_size,
-        practice=terms.practice,
+        language=settings.language,
+        profile=settings.profile,
+        tlp=settings.tlp,
+        ledger_root=settings.ledger_root,
+        ledger_size=settings.ledger_size,
+        practice=settings.practice,
         drafted_by=drafted_by,
         created_at=now,
     )
 
 
-def content_uuid(group: Group, terms: Terms, revision: int) -> uuid.UUID:
+def content_uuid(group: Group, settings: DraftSettings, revision: int) -> uuid.UUID:
     """Return the UUIDv5 (RFC 9562, 5.5) of what the notice says, and to whom."""
     content = {
         "case": group.case_id,
         "evidence": sorted(group.evidence_ids),
-        "language": terms.language,
-        "practice": terms.practice,
-        "profile": terms.profile,
+        "language": settings.language,
+        "practice": settings.practice,
+        "profile": settings.profile,
         "recipient": contact_key(group.recipient),
         "revision": revision,
         "role": group.role,
-        "tlp": terms.tlp,
+        "tlp": settings.tlp,
     }
-    return uuid.uuid5(terms.namespace, json.dumps(content, sort_keys=True, separators=(",", ":")))
+    return uuid.uuid5(settings.namespace, json.dumps(content, sort_keys=True, separators=(",", ":")))
 
 
 def told(notices: Iterable[tuple[Notice, NoticeState]]) -> dict[str, frozenset[EvidenceId]]:

@@ -24,7 +24,7 @@ MOST_ITEMS = 50
 MOST_ITEMS_TO_NEW = 5
 """Addresses that a contact is told before a person has approved it."""
 _HOST_ROLES = ("platform", "host", "network")
-_PROXY_ROLES = ("proxy", "host", "network")
+_PROXY_ROLES = ("platform", "proxy", "host", "network")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,8 +190,9 @@ def _targets(candidate: Candidate, hosting: Hosting | None, book: ContactBook) -
         return Leftover(evidence_id=candidate.evidence_id, reason="no_hosting")
     usable = _usable(hosting, book)
     roles = _PROXY_ROLES if hosting.proxied else _HOST_ROLES
-    chosen = [_best(usable, roles)]
-    if hosting.proxied:
+    first = _best(usable, roles)
+    chosen = [first]
+    if hosting.proxied and (first is None or first["role"] != "platform"):
         chosen.append(_best(usable, ("registrar",)))
     targets = [
         _Target(candidate=candidate, hosting=hosting, contact=contact, role=_role(contact, hosting))
@@ -203,7 +204,8 @@ def _targets(candidate: Candidate, hosting: Hosting | None, book: ContactBook) -
 
 def _role(contact: Mapping[str, Any], hosting: Hosting) -> str:
     role = str(contact["role"])
-    return "proxy" if hosting.proxied and role != "registrar" else role
+    # The addresses of a proxied site are the proxy's, so their contacts are too.
+    return "proxy" if hosting.proxied and role in ("host", "network") else role
 
 
 def _all_contacts(hosting: Hosting) -> tuple[Mapping[str, Any], ...]:

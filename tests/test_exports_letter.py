@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caselog.errors import RefusedError
+from caselog.errors import ConfigError, RefusedError
 from caselog.records.choices import CountryLevel
 from exports.letter import TEMPLATES, compose_mail, letter_text, mail_bytes, message_id, written_language
 from exports.redact import Audience, redact
@@ -250,3 +250,50 @@ def test_a_language_that_is_not_written_falls_back_to_english(wanted):
 
 def test_the_template_makes_no_link_to_elsewhere():
     assert all("http" not in path.read_text(encoding="utf-8") for path in TEMPLATES.glob("*.txt"))
+
+
+def test_a_number_that_would_add_a_header_is_refused():
+    with pytest.raises(RefusedError) as refused:
+        mail_bytes(_cut(notice={"uuid": "7\r\nBcc: all@flour.example"}))
+
+    assert refused.value.code == "header"
+
+
+@pytest.mark.parametrize("audience", [Audience.PUBLIC])
+def test_there_is_no_letter_to_the_public(audience):
+    with pytest.raises(RefusedError) as refused:
+        letter_text(_cut(audience))
+
+    assert refused.value.code == "audience"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ heading.no_such_fact }}",
+        "{{ no_such_name }}",
+        "{% if %}",
+        "{{ heading.__class__.__mro__ }}",
+        "{{ ''.__class__.__base__.__subclasses__() }}",
+        "{% include 'other.txt' %}",
+    ],
+)
+def test_a_template_that_is_broken_or_reaches_too_far_is_a_settings_error(template, tmp_path):
+    (tmp_path / "en.txt").write_text(template, encoding="utf-8")
+
+    with pytest.raises(ConfigError):
+        letter_text(_cut(), tmp_path)
+
+
+def test_another_language_is_used_where_it_is_written(tmp_path):
+    (tmp_path / "en.txt").write_text("bread", encoding="utf-8")
+    (tmp_path / "de.txt").write_text("Brot", encoding="utf-8")
+
+    assert letter_text(_cut(notice={"language": "de-AT"}), tmp_path) == "Brot"
+    assert letter_text(_cut(notice={"language": "fr"}), tmp_path) == "bread"
+
+
+def test_an_address_is_never_read_as_a_template():
+    url = "http://bread.example/{{7*7}}{%raw%}"
+
+    assert f"    {url}\n" in letter_text(_cut(items=(replace(ITEM, url=url),)))

@@ -16,11 +16,11 @@ from caselog.records.notices import Delivery, Release, Reply
 from caselog.records.people import Decision, User
 from exports.notices import (
     NEVER_CLEARED,
+    DraftSettings,
     Facts,
     Hold,
     HoldReason,
     NoticeState,
-    Terms,
     compose,
     holds_of,
     may_leave,
@@ -45,14 +45,14 @@ GROUP = Group(
     evidence_ids=(EvidenceId(3), EvidenceId(1)),
     hosting_ids=(HostingId(9),),
 )
-TERMS = Terms(namespace=UUID(int=5), practice=False, ledger_root="d" * 64, ledger_size=3)
+SETTINGS = DraftSettings(namespace=UUID(int=5), practice=False, ledger_root="d" * 64, ledger_size=3)
 CLEAR = Facts(
     confirmed=frozenset({EvidenceId(31)}), classified=frozenset({EvidenceId(31)}), contact_approved=True
 )
 
 
-def _compose(group=GROUP, terms=TERMS, **changes):
-    return compose(group, terms, **({"drafted_by": "ann", "now": NOON} | changes))
+def _compose(group=GROUP, settings=SETTINGS, **changes):
+    return compose(group, settings, **({"drafted_by": "ann", "now": NOON} | changes))
 
 
 def _decision(verdict, number=1, hours=0, subject=Subject.NOTICE, subject_id=7):
@@ -85,28 +85,28 @@ def _reply(kind, hours=9, notice=7):
 
 def test_a_second_draft_of_the_same_content_has_the_same_number():
     again = replace(GROUP, evidence_ids=(EvidenceId(1), EvidenceId(3)), recipient="abuse@ovens.example")
-    later = _compose(again, replace(TERMS, ledger_size=99), drafted_by="bob", now=NOON + timedelta(days=1))
+    later = _compose(again, replace(SETTINGS, ledger_size=99), drafted_by="bob", now=NOON + timedelta(days=1))
 
     assert _compose().uuid == later.uuid
     assert UUID(later.uuid).version == 5
 
 
 @pytest.mark.parametrize(
-    ("group", "terms"),
+    ("group", "settings"),
     [
-        (replace(GROUP, recipient="other@ovens.example"), TERMS),
-        (replace(GROUP, role="proxy"), TERMS),
-        (replace(GROUP, evidence_ids=(EvidenceId(1),)), TERMS),
-        (replace(GROUP, case_id=4), TERMS),
-        (GROUP, replace(TERMS, practice=True)),
-        (GROUP, replace(TERMS, tlp="RED")),
-        (GROUP, replace(TERMS, language="de")),
-        (GROUP, replace(TERMS, profile="us")),
-        (GROUP, replace(TERMS, namespace=UUID(int=6))),
+        (replace(GROUP, recipient="other@ovens.example"), SETTINGS),
+        (replace(GROUP, role="proxy"), SETTINGS),
+        (replace(GROUP, evidence_ids=(EvidenceId(1),)), SETTINGS),
+        (replace(GROUP, case_id=4), SETTINGS),
+        (GROUP, replace(SETTINGS, practice=True)),
+        (GROUP, replace(SETTINGS, tlp="RED")),
+        (GROUP, replace(SETTINGS, language="de")),
+        (GROUP, replace(SETTINGS, profile="us")),
+        (GROUP, replace(SETTINGS, namespace=UUID(int=6))),
     ],
 )
-def test_other_content_has_another_number(group, terms):
-    assert _compose(group, terms).uuid != _compose().uuid
+def test_other_content_has_another_number(group, settings):
+    assert _compose(group, settings).uuid != _compose().uuid
 
 
 def test_a_notice_that_follows_another_has_its_own_number():

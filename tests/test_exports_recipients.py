@@ -124,6 +124,15 @@ def test_a_proxied_site_goes_to_the_proxy_and_to_the_registrar_beside_it():
     ]
 
 
+def test_a_platform_behind_a_proxy_is_written_to_itself():
+    contacts = [_contact(role="proxy"), _contact("abuse@pages.example", role="platform", rank=2)]
+    hosting = _hosting(contacts=contacts, proxied=True, registrar_contact="abuse@names.example")
+
+    assert [(one.recipient, one.role) for one in _plan([hosting]).groups] == [
+        ("abuse@pages.example", "platform")
+    ]
+
+
 def test_a_site_that_is_not_proxied_leaves_the_registrar_alone():
     assert [one.role for one in _plan([_hosting(registrar_contact="a@names.example")]).groups] == ["network"]
 
