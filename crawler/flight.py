@@ -1,0 +1,155 @@
+"""Follow one request in the air: its sockets, what it sent and saw, and how to end it at once."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from crawler.certificate import tls_facts
+from crawler.fetch import DnsAnswer, Fetch
+
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+
+    from crawler.sockets import GuardedSocket
+
+
+class SentTwiceError(OSError):
+    """A second connection was asked for after the request had gone out: aiohttp repeats a broken GET."""
+
+
+class Flight:
+    """Collect the facts of one request while it runs."""
+
+    __slots__ = (
+        "_peer", "_response_sha256", "_socket", "_sockets", "_transport", "charset", "clock_offset_ms",
+        "content_encoding", "dns_answers", "encoded", "encoded_size_bytes", "is_sent", "media_type",
+        "refused_address", "request_sha256", "size", "started_at", "status", "tls", "tls_problem", "via",
+    )  # fmt: skip
+
+    def __init__(self, via: str) -> None:
+        self.via = via
+        self.started_at = datetime.now(UTC)
+        self.dns_answers: tuple[DnsAnswer, ...] = ()
+        self.status: int | None = None
+        self.media_type: str | None = None
+        self.charset: str | None = None
+        self.content_encoding: str | None = None
+        self.encoded = hashlib.sha256()
+        self.encoded_size_bytes: int | None = None
+        self.size: tuple[int, str] | None = None
+        """Length and digest of the decoded body."""
+        self.is_sent = False
+        self.refused_address: str | None = None
+        self.request_sha256: str | None = None
+        self.tls: tuple[str | None, str | None] | None = None
+        self.tls_problem: str | None = None
+        self.clock_offset_ms: int | None = None
+        self._response_sha256: str | None = None
+        self._sockets: list[GuardedSocket] = []
+        self._socket: GuardedSocket | None = None
+        self._transport: asyncio.BaseTransport | None = None
+        self._peer: tuple[str | None, int | None] = (None, None)
+
+    @property
+    def is_spent(self) -> bool:
+        """Say whether a socket's byte budget ran out."""
+        return any(guarded.is_spent for guarded in self._sockets)
+
+    @property
+    def has_connected(self) -> bool:
+        """Say whether any socket was made."""
+        return bool(self._sockets)
+
+    def opened(self, guarded: GuardedSocket) -> None:
+        """Take a new socket into account; raises `SentTwiceError` when the request has already gone out."""
+        if self.is_sent:
+            guarded.close()
+            raise SentTwiceError
+        self._sockets.append(guarded)
+
+    def connected(self, transport: asyncio.BaseTransport | None) -> None:
+        """Take the connection that aiohttp chose, before its answer is read."""
+        if transport is None:
+            return
+        self._transport = transport
+        wrapped = transport.get_extra_info("socket")
+        descriptor = wrapped.fileno() if wrapped is not None else -1
+        self._socket = next(one for one in self._sockets if one.fileno() == descriptor)
+        if self.via == "direct":
+            peer = transport.get_extra_info("peername") or (None, None)
+            self._peer = (peer[0], peer[1])
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            facts = tls_facts(tls)
+            self.tls = (facts.sha256, facts.version)
+
+    def answered(self, status: int, raw_headers: tuple[tuple[bytes, bytes], ...], date: str | None) -> None:
+        """Take the head of the answer."""
+        self.status = status
+        block = b"".join(name + b": " + value + b"\r\n" for name, value in raw_headers)
+        self._response_sha256 = hashlib.sha256(block).hexdigest()
+        self.clock_offset_ms = _clock_offset_ms(date, datetime.now(UTC))
+
+    def received(self, piece: bytes) -> int:
+        """Take one piece of the body before content-decoding; give the length so far."""
+        self.encoded.update(piece)
+        self.encoded_size_bytes = (self.encoded_size_bytes or 0) + len(piece)
+        return self.encoded_size_bytes
+
+    def open_window(self, more_bytes: int) -> None:
+        """Let the proven text come faster."""
+        # A short answer may be whole, and its socket closed, by now.
+        if self._socket is not None and self._socket.fileno() >= 0:
+            self._socket.open_window(more_bytes)
+
+    def reset(self) -> None:
+        """End every connection at once, by a reset."""
+        for guarded in self._sockets:
+            guarded.reset_on_close()
+        abort = getattr(self._transport, "abort", None)
+        if abort is not None:
+            abort()
+
+    def facts(self) -> Fetch:
+        """Give what is known by now."""
+        sha256, version = self.tls or (None, None)
+        return Fetch(
+            status=self.status,
+            media_type=self.media_type,
+            charset=self.charset,
+            content_encoding=self.content_encoding,
+            size_bytes=self.size[0] if self.size else None,
+            body_sha256=self.size[1] if self.size else None,
+            encoded_size_bytes=self.encoded_size_bytes,
+            encoded_sha256=self.encoded.hexdigest() if self.size else None,
+            via=self.via,
+            dns_answers=self.dns_answers,
+            peer_ip=self._peer[0],
+            peer_port=self._peer[1],
+            tls_sha256=sha256,
+            tls_version=version,
+            tls_valid=None if self.tls is None and self.tls_problem is None else self.tls_problem is None,
+            tls_problem=self.tls_problem,
+            request_headers_sha256=self.request_sha256,
+            response_headers_sha256=self._response_sha256,
+            connections=len(self._sockets),
+            clock_offset_ms=self.clock_offset_ms,
+            started_at=self.started_at,
+            fetched_at=datetime.now(UTC),
+        )
+
+
+def _clock_offset_ms(date: str | None, now: datetime) -> int | None:
+    """Give the server's clock minus ours, as far as its Date header tells (RFC 9110, 6.6.1)."""
+    if not date:
+        return None
+    try:
+        told = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    told = told if told.tzinfo else told.replace(tzinfo=UTC)
+    return round((told - now).total_seconds() * 1000)

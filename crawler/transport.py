@@ -1,0 +1,117 @@
+"""Scrapy's side of the transport: a download handler that lets only proven text through.
+
+Facts go to ``request.meta["fetch"]``; refusals and failures reach the errback as `Refused` and `FetchFailed`,
+each also an ``IgnoreRequest``, so that Scrapy neither retries them nor logs their address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from scrapy.core.downloader.handlers.base import BaseDownloadHandler
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Headers, HtmlResponse, TextResponse
+
+from crawler.client import Transport
+from crawler.fetch import Answer, Fetch, FetchFailed, Limits, Refused
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+    from scrapy.settings import BaseSettings
+
+__all__ = ["Answer", "Fetch", "FetchFailed", "Limits", "Refused", "TextOnlyDownloadHandler", "Transport"]
+
+NEUTRAL_USER_AGENT = "Mozilla/5.0 (compatible)"
+
+
+class _IgnoredRefusal(Refused, IgnoreRequest):
+    """A refusal that Scrapy hands to the errback alone."""
+
+
+class _IgnoredFailure(FetchFailed, IgnoreRequest):
+    """A failure that Scrapy hands to the errback alone."""
+
+
+class TextOnlyDownloadHandler(BaseDownloadHandler):
+    """Answer http and https requests by text or not at all.
+
+    Settings: ``LEADLINE_PRACTICE``, ``LEADLINE_RESOLVER``, ``LEADLINE_TOR_SOCKS``, ``LEADLINE_VANTAGE``,
+    ``LEADLINE_CA_FILE``, ``LEADLINE_TLS_INVALID`` (``read`` or ``refuse``), ``LEADLINE_PAGE_BYTES``,
+    ``LEADLINE_CONNECT_S``, ``LEADLINE_IDLE_S``, ``LEADLINE_TOTAL_S``, ``LEADLINE_ONION_TOTAL_S`` and
+    ``USER_AGENT``. ``request.meta["read_errors"]`` asks for the text of error pages as well.
+    """
+
+    lazy = False
+
+    def __init__(self, crawler: Crawler, *, transport: Transport) -> None:
+        super().__init__(crawler)
+        self._transport = transport
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> TextOnlyDownloadHandler:
+        """Make the handler as the crawler's settings say."""
+        return cls(crawler, transport=transport_from(crawler.settings))
+
+    async def download_request(self, request: Request) -> Response:
+        """Give the text answer; raises `Refused` or `FetchFailed`."""
+        if request.method != "GET" or request.body:
+            raise _IgnoredRefusal("method")
+        try:
+            answer = await self._transport.fetch(
+                request.url, read_errors=bool(request.meta.get("read_errors"))
+            )
+        except Refused as refusal:
+            request.meta["fetch"] = refusal.fetch
+            raise _IgnoredRefusal(refusal.code, refusal.fetch) from None
+        except FetchFailed as failure:
+            request.meta["fetch"] = failure.fetch
+            raise _IgnoredFailure(failure.code, failure.fetch) from None
+        return _response(request, answer)
+
+    async def close(self) -> None:
+        """Close the transport."""
+        await self._transport.close()
+
+
+def transport_from(settings: BaseSettings) -> Transport:
+    """Make a transport as ``settings`` say; a workspace counts as live unless they say practice."""
+    usual = Limits()
+    return Transport(
+        practice=settings.getbool("LEADLINE_PRACTICE", False),  # noqa: FBT003  # Scrapy's signature
+        user_agent=settings.get("USER_AGENT") or NEUTRAL_USER_AGENT,
+        nameservers=settings.getlist("LEADLINE_RESOLVER"),
+        tor_socks=settings.get("LEADLINE_TOR_SOCKS"),
+        vantage=settings.get("LEADLINE_VANTAGE"),
+        ca_file=settings.get("LEADLINE_CA_FILE"),
+        may_read_invalid_tls=settings.get("LEADLINE_TLS_INVALID", "read") == "read",
+        limits=Limits(
+            connect_s=settings.getfloat("LEADLINE_CONNECT_S", usual.connect_s),
+            idle_s=settings.getfloat("LEADLINE_IDLE_S", usual.idle_s),
+            total_s=settings.getfloat("LEADLINE_TOTAL_S", usual.total_s),
+            onion_total_s=settings.getfloat("LEADLINE_ONION_TOTAL_S", usual.onion_total_s),
+            page_bytes=settings.getint("LEADLINE_PAGE_BYTES", usual.page_bytes),
+        ),
+    )
+
+
+def _response(request: Request, answer: Answer) -> Response:
+    """Give Scrapy's response: decoded body, proven charset, and no header that would decode it again."""
+    fetch = answer.fetch
+    request.meta["fetch"] = fetch
+    headers = Headers()
+    for name, value in answer.headers:
+        if name.lower() not in {b"content-encoding", b"content-length", b"transfer-encoding"}:
+            headers.appendlist(name, value)
+    kind = TextResponse if fetch.media_type == "text/plain" else HtmlResponse
+    return kind(
+        url=request.url,
+        status=answer.status,
+        headers=headers,
+        body=answer.body,
+        encoding=fetch.charset or "utf-8",
+        request=request,
+        ip_address=ipaddress.ip_address(fetch.peer_ip.partition("%")[0]) if fetch.peer_ip else None,
+    )
