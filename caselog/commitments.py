@@ -1,8 +1,9 @@
 """Salted commitments to a record's fields, and the ledger entry that holds them.
 
-For each record there is one random seed. A field's salt is HMAC-SHA-256 of the seed and the field's name, and its
-commitment SHA-256 of the salt and the canonical bytes of the plain value. So an entry discloses nothing, one field
-can be opened alone, and once the seed is destroyed nothing can be guessed from what remains.
+For each record there is one random seed. A field's salt is HMAC-SHA-256 of the seed and the field's
+name, and its commitment SHA-256 of the salt and the canonical bytes of the plain value. So an entry
+discloses nothing, one field can be opened alone, and once the seed is destroyed nothing can be guessed
+from what remains.
 """
 
 from __future__ import annotations
@@ -51,6 +52,6 @@ def commitment(seed: bytes, plan: FieldPlan, kept: Kept) -> str:
 
 
 def entry_body(plan: KindPlan, number: int, seed: bytes, kept: Mapping[str, Kept]) -> str:
-    """Return the canonical JSON of a record's ledger entry: its kind, its number, a commitment for each field."""
+    """Return the canonical JSON of a record's ledger entry: kind, number, a commitment a field."""
     fields = {field.name: commitment(seed, field, kept[field.name]) for field in plan.fields}
     return canonical_json({"fields": fields, "id": number, "kind": plan.name, "v": ENTRY_VERSION})

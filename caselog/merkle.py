@@ -1,4 +1,4 @@
-"""Merkle tree hashing of RFC 9162, section 2.1: leaves, nodes, and a tree that grows in logarithmic memory."""
+"""Merkle tree hashing of RFC 9162, section 2.1: leaves, nodes, and a tree that grows in little memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How each kind of record is kept: one plan a field, read from the record's annotations and marks.
 
-A *kept* value is what stands in a column, or under a seal: text, a number, a truth, bytes or None. Lists are kept
-as canonical JSON, times as ISO 8601 text in UTC with microseconds, choices as their value.
+A *kept* value is what stands in a column, or under a seal: text, a number, a truth, bytes or None. Lists
+are kept as canonical JSON, times as ISO 8601 text in UTC with microseconds, choices as their value.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def moment_text(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def _keep_integer(plan: FieldPlan, value: Any) -> Kept:
+def _keep_integer(_plan: FieldPlan, value: Any) -> Kept:
     number = int(value)
     if number != value:
         raise _MisfitError("it is not a whole number")
@@ -172,14 +172,14 @@ def _keep_integer(plan: FieldPlan, value: Any) -> Kept:
     return number
 
 
-def _keep_real(plan: FieldPlan, value: Any) -> Kept:
+def _keep_real(_plan: FieldPlan, value: Any) -> Kept:
     number = float(value)
     if not math.isfinite(number):
         raise _MisfitError("it is not a finite number")
     return number
 
 
-def _keep_flag(plan: FieldPlan, value: Any) -> Kept:
+def _keep_flag(_plan: FieldPlan, value: Any) -> Kept:
     if value is not True and value is not False:
         raise _MisfitError("it is neither true nor false")
     return bool(value)
@@ -216,7 +216,7 @@ def _keep_octets(plan: FieldPlan, value: Any) -> Kept:
     return bytes(memoryview(value))
 
 
-def _keep_moment(plan: FieldPlan, value: Any) -> Kept:
+def _keep_moment(_plan: FieldPlan, value: Any) -> Kept:
     return moment_text(value)
 
 

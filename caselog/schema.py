@@ -1,7 +1,7 @@
 """The tables of the case log: one for each kind of record, and those that may change.
 
-Record tables are generated from the record classes. `addresses`, keys, the frontier, caches and limiters are the
-only tables whose rows may change; the rest is append-only by trigger.
+Record tables are generated from the record classes. `addresses`, keys, the frontier, caches and limiters
+are the only tables whose rows may change; the rest is append-only by trigger.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Keys, sealing and equality tags: what keeps addresses unreadable to whoever holds the database alone.
 
-The key file lies outside the database. Its master key wraps one data key for each lead, so that destroying a lead's
-data key destroys its addresses; tags (HMAC-SHA-256) find equal values without opening any.
+The key file lies outside the database. Its master key wraps one data key for each lead, so that
+destroying a lead's data key destroys its addresses; tags (HMAC-SHA-256) find equal values without
+opening any.
 """
 
 from __future__ import annotations
@@ -236,7 +237,7 @@ class Vault:
         return self._wrap(key_id, self._unwrap(key_id, wrapped))
 
     def seal(self, key_id: int, purpose: str, plain: bytes) -> bytes:
-        """Return `plain` encrypted under a known data key, bound to its purpose: nonce and AES-256-GCM text."""
+        """Return a nonce and `plain` in AES-256-GCM under a known data key, bound to its purpose."""
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._ciphers[key_id].encrypt(nonce, plain, _bound_to(purpose, key_id))
 

@@ -54,7 +54,7 @@ def check(engine: Engine) -> None:
 
 
 def draft(engine: Engine, message: str, revision: str) -> None:
-    """Write a new migration file from what differs between a database and the schema, for a person to finish."""
+    """Write a migration from what differs between a database and the schema, for a person to finish."""
     _run(engine, lambda config: command.revision(config, message, autogenerate=True, rev_id=revision))
 
 

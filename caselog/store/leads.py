@@ -130,8 +130,8 @@ def _new_lead(writer: Writer, url: str, host: str, added_by: str, now: datetime)
 
 
 def classification_of(reader: Reader, lead_id: LeadId) -> str | None:
-    """Return the lead's legal code: the newest that a person decided, else the newest that came with a report."""
+    """Return the lead's legal code: the newest of a decision, else the newest of a report."""
     decisions = reader.find(Decision, newest_first=True, subject=Subject.LEAD, subject_id=lead_id)
     reports = reader.find(Report, newest_first=True, lead_id=lead_id)
-    codes = [record.classification for record in (*decisions, *reports)]
+    codes = [each.classification for each in decisions] + [each.classification for each in reports]
     return next((code for code in codes if code), None)

@@ -71,8 +71,8 @@ class Reader:
             kind: The record class.
             newest_first: By descending number instead.
             limit: How many at most.
-            equals: Field names and values; a tuple, list or set stands for any of its members. Sealed fields only
-                where they are tagged.
+            equals: Field names and values; a tuple, list or set stands for any of its members. Sealed
+                fields only where they are tagged.
 
         Raises:
             ConfigError: A field is unknown, or is sealed without a tag.
@@ -164,7 +164,7 @@ class Writer(Reader):
     def insert_new(
         self, table: sa.Table, rows: Sequence[Mapping[str, Any]], conflict_columns: Sequence[str]
     ) -> int:
-        """Insert rows into a mutable table, skip those that are there already, and return how many were new."""
+        """Insert the rows that a mutable table does not have yet, and return how many those were."""
         if not rows:
             return 0
         dialected = sqlite_insert if self.connection.dialect.name == "sqlite" else postgresql_insert

@@ -79,7 +79,7 @@ class Statements:
 
 def _raw_select(plan: KindPlan) -> Select[Any]:
     table = METADATA.tables[plan.table]
-    raw = {Form.MOMENT: String(), Form.FLAG: Boolean(), Form.OCTETS: LargeBinary()}
+    raw: dict[Form, Any] = {Form.MOMENT: String(), Form.FLAG: Boolean(), Form.OCTETS: LargeBinary()}
     columns: list[Any] = [table.c.id]
     for field in plan.fields:
         column = table.c[field.column]

@@ -44,11 +44,14 @@ class SealMemory:
         while len(self._rows) > REMEMBERED_ADDRESSES:
             self._rows.popitem(last=False)
 
-    def forget(self, key_id: int) -> None:
-        """Forget a data key and all rows sealed under it."""
+    def forget(self, key_id: int, lead_id: int | None) -> None:
+        """Forget a lead's data key."""
         self.vault.forget(key_id)
-        for row in [row for row in self._rows if row[0] == key_id]:
-            del self._rows[row]
+        self.key_ids.pop(lead_id, None)
+
+    def forget_rows(self) -> None:
+        """Forget which rows hold which values."""
+        self._rows.clear()
 
 
 class Seals:
@@ -70,6 +73,15 @@ class Seals:
         for key_id in self._new_keys:
             self._vault.forget(key_id)
         self._new_keys.clear()
+        self._new_rows.clear()
+
+    def forget(self, key_id: int, lead_id: int) -> None:
+        """Forget a lead's data key that was destroyed."""
+        self._memory.forget(key_id, lead_id)
+
+    def forget_rows(self) -> None:
+        """Forget which rows hold which values, after some were destroyed."""
+        self._memory.forget_rows()
         self._new_rows.clear()
 
     def tag(self, purpose: str, value: str | bytes) -> bytes:
@@ -125,7 +137,7 @@ class Seals:
         return self._vault.open(key_id, purpose, sealed).decode()
 
     def address_id(self, connection: Connection, key_id: int, purpose: str, text: str) -> int:
-        """Return the number of the row that holds `text` sealed under a data key; make it when there is none."""
+        """Return the number of the row that holds `text` under a data key; make it when there is none."""
         tag = self._vault.tag(purpose, text)
         known = self._new_rows.get((key_id, tag)) or self._memory.row_of(key_id, tag)
         if known is None:
@@ -134,7 +146,7 @@ class Seals:
         return known
 
     def open_addresses(self, connection: Connection, wanted: Mapping[int, str]) -> dict[int, str | None]:
-        """Return the plain text of `addresses` rows; None where the data key was destroyed.
+        """Return the plain text of `addresses` rows; None where it was purged.
 
         Args:
             connection: The transaction's.
@@ -149,7 +161,7 @@ class Seals:
             raise TamperedError("A sealed value is missing.", "Restore the database from a backup.")
         return {
             row.id: None
-            if row.key_id in destroyed
+            if row.key_id in destroyed or not row.ciphertext
             else self._vault.open(row.key_id, wanted[row.id], row.ciphertext).decode()
             for row in rows
         }
@@ -201,9 +213,9 @@ class Seals:
         query = sa.select(table.c.id).where(table.c.key_id == key_id, table.c.tag == tag)
         return int(connection.execute(query).scalar_one())
 
-    def _address_rows(self, connection: Connection, ids: list[int]) -> list[sa.Row[tuple[int, int, bytes]]]:
+    def _address_rows(self, connection: Connection, ids: list[int]) -> list[sa.Row[int, int, bytes]]:
         table = schema.addresses
-        rows: list[sa.Row[tuple[int, int, bytes]]] = []
+        rows: list[sa.Row[int, int, bytes]] = []
         for at in range(0, len(ids), BATCH):
             query = sa.select(table.c.id, table.c.key_id, table.c.ciphertext)
             rows += connection.execute(query.where(table.c.id.in_(ids[at : at + BATCH]))).all()

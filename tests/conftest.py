@@ -1,0 +1,73 @@
+"""What many tests share: an empty database of each kind, and a case log in it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from caselog.store.log import CaseLog, create_case_log
+from caselog.vault import Keys
+from tests.servers.postgresql import ALLOW_NO_SKIP, postgresql_server, programs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Give the address of a running server's first database."""
+    if programs() is None:
+        if os.environ.get(ALLOW_NO_SKIP) == "1":
+            pytest.fail("the PostgreSQL server programs are not installed, and no test may be skipped here")
+        pytest.skip("needs the PostgreSQL server programs")
+    with postgresql_server() as address:
+        yield address
+
+
+@pytest.fixture(
+    scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)]
+)
+def database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], str]:
+    """Give a function that makes a new, empty database and returns its address; runs on both kinds."""
+    if request.param == "sqlite":
+        return lambda: f"sqlite:///{tmp_path_factory.mktemp('database') / 'casebook.db'}"
+    server = request.getfixturevalue("postgresql")
+    return lambda: _new_database(server)
+
+
+def _new_database(server: str) -> str:
+    name = f"t{uuid.uuid4().hex}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    """Give random keys that lie in no file."""
+    return Keys.fresh()
+
+
+@pytest.fixture
+def case_log(database_url: Callable[[], str], keys: Keys) -> Iterator[CaseLog]:
+    """Give an empty case log; the test runs once on each kind of database."""
+    log = create_case_log(database_url(), keys)
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def sqlite_log(tmp_path: Path, keys: Keys) -> Iterator[CaseLog]:
+    """Give an empty case log on SQLite, for tests that have nothing to do with the kind of database."""
+    log = create_case_log(f"sqlite:///{tmp_path / 'casebook.db'}", keys)
+    yield log
+    log.close()
