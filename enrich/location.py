@@ -51,8 +51,9 @@ def collect_votes(ip: Address, sources: Iterable[CountrySource]) -> tuple[Vote, 
 def decide(votes: Sequence[Vote], today: date) -> Verdict:
     """Return the verdict on the votes for one address.
 
-    `agreed` asks for two sources, none against, none older than 180 days; `majority` for more than half of the
-    votes, two of them fresh; old data alone is never more than `single`. All else is `disputed`, without a country.
+    `agreed` asks for two sources, none against, none older than 180 days; `majority` for more than
+    half of the votes, two of them fresh; old data alone is never more than `single`. All else is `disputed`,
+    without a country.
     """
     if not votes:
         return Verdict()

@@ -99,7 +99,7 @@ def read_host(host: str, suffixes: Suffixes) -> Host:
 
 
 def canonical_name(host: str) -> str:
-    """Return `host` without port and final dot, in lower-case ASCII (IDNA); unreadable names stay as they are."""
+    """Return `host` without port and final dot, in lower-case ASCII (IDNA); unreadable names stay."""
     name = host.strip().lower()
     if name.startswith("["):
         name = name[1:].partition("]")[0]
@@ -141,7 +141,9 @@ class Resolver:
         except (dns.exception.DNSException, UnicodeError, ValueError) as error:
             return Answer(name=name, kind=kind, error=_failure(error))
         chain = tuple(
-            str(record.target).rstrip(".").lower() for alias in found.chaining_result.cnames for record in alias
+            str(record.target).rstrip(".").lower()
+            for alias in found.chaining_result.cnames
+            for record in alias
         )
         if found.rrset is None:
             return Answer(name=name, kind=kind, chain=chain[:MAX_VALUES], error="nodata")
@@ -206,7 +208,9 @@ def resolve_host(host: Host, source: NameSource, now: datetime) -> NameFacts:
     if domain and any(answer.error != "timeout" for answer in answers):
         answers.extend(source.ask(domain, kind, now) for kind in ("NS", "SOA", "MX"))
     found = [str(ip) for answer in answers[:2] for value in answer.values if (ip := parse_address(value))]
-    servers = [value.rstrip(".").lower() for answer in answers if answer.kind == "NS" for value in answer.values]
+    servers = [
+        value.rstrip(".").lower() for answer in answers if answer.kind == "NS" for value in answer.values
+    ]
     aliases = [name for answer in answers[:2] for name in answer.chain]
     return NameFacts(
         addresses=tuple(dict.fromkeys(found)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read_national(path: Path) -> dict[str, str]:
-    """Return country code to hotline from a CSV of `country,hotline`; `#` starts a comment, a header may stand.
+    """Return country code to hotline from a CSV of `country,hotline`; `#` starts a comment.
 
     Raises:
         ConfigError: The file cannot be read, or holds no row of that form.
@@ -26,5 +26,7 @@ def read_national(path: Path) -> dict[str, str]:
     rows = (row for row in csv.reader(lines) if len(row) >= 2)
     table = {code: row[1].strip()[:120] for row in rows if (code := country_code(row[0].strip()))}
     if not table:
-        raise ConfigError("The national table has no row of the form country,hotline.", "Check [enrich] national.")
+        raise ConfigError(
+            "The national table has no row of the form country,hotline.", "Check [enrich] national."
+        )
     return table

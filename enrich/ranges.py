@@ -1,8 +1,8 @@
 """Look addresses up in range files that the operator supplies: text ranges, prefixes, mmdb.
 
 Text forms, told apart by their first line of data (all may mix IPv4 and IPv6):
-`first,last,CC` with numbers or addresses (tor-geoipdb, csv), `prefix,CC`, `first<tab>last<tab>asn<tab>CC<tab>name`
-(iptoasn), `prefix<tab>asn` (pyasn). Where ranges overlap, the one that starts last wins.
+`first,last,CC` with numbers or addresses (tor-geoipdb, csv), `prefix,CC`,
+`first<tab>last<tab>asn<tab>CC<tab>name` (iptoasn), `prefix<tab>asn` (pyasn). Where ranges overlap, the one that starts last wins.
 """
 
 from __future__ import annotations
@@ -171,7 +171,9 @@ def open_ranges(path: Path) -> TextRanges | MmdbRanges:
             file.seek(max(0, file.tell() - 131072))
             tail = file.read()
     except OSError as error:
-        raise ConfigError(f"The range file {path.name} cannot be read.", "Check the path in [enrich].") from error
+        raise ConfigError(
+            f"The range file {path.name} cannot be read.", "Check the path in [enrich]."
+        ) from error
     return MmdbRanges(path) if path.suffix == ".mmdb" or _MMDB_MARK in tail else TextRanges(path)
 
 

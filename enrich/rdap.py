@@ -19,6 +19,8 @@ MAX_JSON_DEPTH = 64
 MAX_ENTITY_DEPTH = 4
 MAX_ENTITIES = 200
 MAX_ITEMS = 100
+# A string runs to its closing quote or to the end, so that no part of the text is looked at twice.
+_MARK = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]', re.DOTALL)
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _TOP = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{1,59}")
@@ -51,7 +53,7 @@ def _refuse_constant(name: str) -> None:
 
 def _depth(text: str) -> int:
     deepest = depth = 0
-    for mark in re.findall(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', text, re.DOTALL):
+    for mark in _MARK.findall(text):
         if mark in "[{":
             depth += 1
             deepest = max(deepest, depth)
@@ -187,7 +189,9 @@ def _remarks(value: object) -> tuple[str, ...]:
     found: list[str] = []
     for item in _items(value):
         if isinstance(item, dict):
-            found.extend(printable(line, 1000) for line in _items(item.get("description")) if isinstance(line, str))
+            found.extend(
+                printable(line, 1000) for line in _items(item.get("description")) if isinstance(line, str)
+            )
     return tuple(found[:MAX_ITEMS])
 
 
