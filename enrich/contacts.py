@@ -1,7 +1,7 @@
 """Rank the mailboxes for a notice, best first with a reason, and keep the rejected ones with theirs.
 
-Judging is pure. A wrong recipient is worse than none: registries, placeholders, privacy services, private persons
-and mailboxes on the offending domain are never accepted; a person may still pick from the rejected.
+Judging is pure. A wrong recipient is worse than none: registries, placeholders, privacy services, private
+persons and mailboxes on the offending domain are never accepted; a person may still pick from the rejected.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class NeverList:
     placeholders: frozenset[str]
     placeholder_words: frozenset[str]
     network_only: frozenset[str]
+    network_words: frozenset[str]
     freemail: frozenset[str]
     abuse_words: frozenset[str]
     team_words: frozenset[str]
@@ -125,11 +126,9 @@ class Judge:
     def rank(self, candidates: Sequence[Candidate]) -> Ranked:
         """Return accepted and rejected mailboxes; a mailbox is in one of the two, once."""
         judged = [(candidate, self._against(candidate)) for candidate in candidates]
-        has_abuse_mailbox = any(
-            reason is None and (c.role == "abuse" or self._speaks_of_abuse(c.mail)) for c, reason in judged
-        )
+        has_abuse_mailbox = any(reason is None and self._handles_abuse(c) for c, reason in judged)
         final = [(c, reason or self._second_look(c, has_abuse=has_abuse_mailbox)) for c, reason in judged]
-        accepted = {}
+        accepted: dict[str, Candidate] = {}
         for candidate, reason in sorted(final, key=lambda pair: pair[0].tier):
             if reason is None:
                 accepted.setdefault(candidate.mail, candidate)
@@ -188,9 +187,19 @@ class Judge:
         """Refuse what is only good enough when there is nothing better."""
         if not has_abuse:
             return None
-        if candidate.role != "abuse" and not self._speaks_of_abuse(candidate.mail) and not candidate.guessed:
+        if candidate.guessed or self._speaks_of_abuse(candidate.mail):
+            return None
+        if candidate.role != "abuse":
             return "an abuse mailbox exists"
-        return None
+        return (
+            "runs the network, and an abuse mailbox exists" if self._is_network_only(candidate.mail) else None
+        )
+
+    def _handles_abuse(self, candidate: Candidate) -> bool:
+        if candidate.guessed:
+            return False
+        named = self._speaks_of_abuse(candidate.mail)
+        return named or (candidate.role == "abuse" and not self._is_network_only(candidate.mail))
 
     def _speaks_of_abuse(self, mail: str) -> bool:
         return bool(self._words(mail) & self.never.abuse_words) or "abuse" in mail.partition("@")[0]
@@ -199,9 +208,8 @@ class Judge:
         return bool(self._words(mail) & self.never.team_words)
 
     def _is_network_only(self, mail: str) -> bool:
-        return mail.partition("@")[0] in self.never.network_only or bool(
-            self._words(mail) & self.never.network_only
-        )
+        by_name = mail.partition("@")[0] in self.never.network_only
+        return by_name or bool(self._words(mail) & self.never.network_words)
 
     def _words(self, mail: str) -> frozenset[str]:
         local = mail.partition("@")[0]

@@ -2,7 +2,8 @@
 
 Text forms, told apart by their first line of data (all may mix IPv4 and IPv6):
 `first,last,CC` with numbers or addresses (tor-geoipdb, csv), `prefix,CC`,
-`first<tab>last<tab>asn<tab>CC<tab>name` (iptoasn), `prefix<tab>asn` (pyasn). Where ranges overlap, the one that starts last wins.
+`first<tab>last<tab>asn<tab>CC<tab>name` (iptoasn), `prefix<tab>asn` (pyasn).
+Where ranges overlap, the one that starts last wins.
 """
 
 from __future__ import annotations

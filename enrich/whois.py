@@ -75,7 +75,7 @@ class WhoisClient:
         return self._ask(server, f"{_FLAGS.get(key, '')}{ip}", str(ip), now)
 
     def domain(self, name: str, now: datetime) -> Fetched | None:
-        """Return the text about a domain, from the server set for its longest suffix; raises like `network`."""
+        """Return the text about a domain, from the server of its longest suffix; raises like `network`."""
         labels = name.split(".")
         suffixes = (".".join(labels[at:]) for at in range(1, len(labels)))
         server = next((self.servers[suffix] for suffix in suffixes if suffix in self.servers), None)
@@ -190,7 +190,7 @@ def registrar_in(text: str) -> tuple[str | None, str | None]:
 
 
 def registry_of(found: Fetched | None) -> str | None:
-    """Return which of the five registries answered, by its server's name or the WHOIS server that it names."""
+    """Return which of the five registries answered, by its server or the WHOIS server that it names."""
     if found is None:
         return None
     hints = f"{found.server} {found.registration.port43 or ''}".lower()
