@@ -1,8 +1,9 @@
-"""Bring text to the one form that is compared: frozen and versioned, because old sketches can never be recomputed.
+"""Bring text to the one form that is compared: frozen and versioned, as old sketches stay as they are.
 
 The steps are NFKC, case folding, NFKD, dropping marks and invisible characters, one ASCII prototype for each
 look-alike, look-alike digits, letters and digits only. They are shipped as one table of code points, so the
-result does not depend on the Unicode version of the running Python. Only hashes and the matcher see the result.
+result does not depend on the Unicode version of the running Python. Only hashes and the matcher see the
+result.
 """
 
 from __future__ import annotations

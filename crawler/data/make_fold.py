@@ -55,7 +55,7 @@ def folded(char: str, table: dict[str, str]) -> str:
 
 
 def rows(table: dict[str, str]) -> list[str]:
-    """Give the table as lines: first and last code point in hex, and the result (``=`` itself, empty: dropped)."""
+    """Give the table as lines: first and last code point in hex, and the result; ``=`` is itself."""
     lines: list[str] = []
     start, last_result = 0, ""
     results = [folded(chr(c), table) for c in range(UNICODE_END)]

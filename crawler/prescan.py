@@ -1,0 +1,206 @@
+"""Refuse pages that would cost a parser too much, in one linear pass before any parser sees them.
+
+Every parser is quadratic somewhere: many attributes in one tag, deep trees, formatting elements that are
+opened again in every paragraph. The pass follows the tokeniser of the HTML standard (13.2.5) closely enough
+never to miss a tag, and keeps a simplified stack of open elements that is never shallower than the
+parser's own by more than a small factor; in doubt it counts too much.
+"""
+
+# ruff: noqa: SIM905 - word lists read better
+from __future__ import annotations
+
+import re
+from typing import Final
+
+PARSER_BOMB: Final = "parser_bomb"
+MAX_TAG_LENGTH: Final = 16_384
+"""Characters of one tag outside quoted values."""
+MAX_ATTRIBUTES: Final = 256
+MAX_DEPTH: Final = 500
+MAX_TAGS: Final = 600_000
+MAX_REOPENED: Final = 2_000_000
+"""Most open formatting elements times tags: so many elements a parser may make of reopened formatting."""
+MAX_WORK: Final = 60_000_000
+"""Greatest depth times tags: end tags and paragraphs look through the open elements."""
+_LOOK_BACK: Final = 40
+
+_GAP: Final = r"[ \t\n\f\r]"
+_VALUE: Final = r"(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\f\r>\"'][^ \t\n\f\r>]*+)"
+_ATTRIBUTE: Final = rf"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+(?:{_GAP}*+={_GAP}*+{_VALUE}?+)?+"
+_SHORT_TAG: Final = r"(?=[^>]{0,511}>)(?:[^>\"'=]*+(?<=[a-zA-Z0-9_:-])=\"[^\"<>]*+\")*+[^>\"'=]*+>"
+"""A tag below 512 characters whose values all stand in double quotes: it surely ends at the first ``>``."""
+_MARKUP = re.compile(
+    r"<(?:(/?[a-zA-Z][^ \t\n\f\r/>]*+)(?:"
+    + _SHORT_TAG
+    + r"|((?:[ \t\n\f\r/]++|"
+    + _ATTRIBUTE
+    + r")*+)(?:>|\Z)|[^>]*)"
+    r"|!--(?:-?>|(?s:.*?)(?:--!?>|\Z))"  # comment
+    r"|[!?/][^>]*+(?:>|\Z))"  # bogus comment, doctype
+)
+"""Finds (name, attributes) of each tag; the attributes of short tags are not worth a look and left empty."""
+_ATTRIBUTES = re.compile(_ATTRIBUTE)
+_QUOTED = re.compile(r"\"[^\"]*+\"|'[^']*+'")
+
+_VOID: Final = frozenset(
+    """area base basefont bgsound br col embed frame hr image img input keygen link meta param source track
+    wbr""".split()
+)
+_FORMATTING: Final = frozenset("/a /b /big /code /em /font /i /nobr /s /small /strike /strong /tt /u".split())
+_FOREIGN: Final = frozenset({"/svg", "/math"})
+_BARRIERS: Final = _FOREIGN | frozenset(
+    """/annotation-xml /applet /button /caption /desc /foreignobject /marquee /mi /mn /mo /ms /mtext /object
+    /select /table /td /template /th /title""".split()
+)
+_ENDED_BY: Final = {
+    "p": ("/p",),
+    "li": ("/li",),
+    "dd": ("/dd", "/dt"),
+    "dt": ("/dd", "/dt"),
+    "option": ("/option",),
+    "a": ("/a",),
+}
+"""Open elements that a start tag ends."""
+_ROW_LEVEL: Final = {"/table": 0, "/tbody": 1, "/thead": 1, "/tfoot": 1, "/tr": 2, "/td": 3, "/th": 3}
+_PLAIN: Final = frozenset(
+    """abbr article aside blockquote body dl div fieldset figure footer form h1 h2 h3 h4 h5 h6 head header
+    html label main nav ol script section span style sub sup table textarea time title ul""".split()
+)
+"""Start tags that only open an element."""
+
+
+def refusal(text: str) -> str | None:
+    """Give ``parser_bomb`` when no parser should see ``text``, else None. Takes time linear in its length."""
+    stack = _Stack()
+    names = stack.names
+    deepest = 0
+    found = _MARKUP.findall(text)
+    if len(found) > MAX_TAGS:
+        return PARSER_BOMB
+    for name, attributes in found:
+        if attributes and len(attributes) > MAX_ATTRIBUTES and _is_long(attributes):
+            return PARSER_BOMB
+        if name in _PLAIN:
+            names.append("/" + name)
+        elif names and name == names[-1] and name not in _FORMATTING:
+            names.pop()
+            continue
+        elif name and name not in _VOID:
+            stack.take(name)
+        if len(names) > deepest:
+            deepest = len(names)
+            if deepest > MAX_DEPTH:
+                return PARSER_BOMB
+    is_costly = stack.most_formatting * len(found) > MAX_REOPENED or deepest * len(found) > MAX_WORK
+    return PARSER_BOMB if is_costly else None
+
+
+def _is_long(attributes: str) -> bool:
+    """Say whether a tag has too many attributes or is too long; one long value costs a parser nothing."""
+    if len(attributes) > MAX_TAG_LENGTH and len(_QUOTED.sub("", attributes)) > MAX_TAG_LENGTH:
+        return True
+    return sum(1 for _ in _ATTRIBUTES.finditer(attributes)) > MAX_ATTRIBUTES
+
+
+class _Stack:
+    """The end tags that the open elements wait for, simplified (HTML standard, 13.2.4.2)."""
+
+    __slots__ = ("formatting", "most_formatting", "names")
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.formatting = 0
+        self.most_formatting = 0
+
+    def take(self, raw: str) -> None:
+        """Follow one start or end tag."""
+        name = raw if raw.islower() or not raw.isascii() else raw.lower()
+        if name[0] == "/":
+            self._close(name)
+        elif name not in _VOID:
+            self._open(name)
+
+    def _open(self, name: str) -> None:
+        end = "/" + name
+        if name in _ENDED_BY:
+            self._end_same(_ENDED_BY[name])
+        elif end in _ROW_LEVEL and end != "/table":
+            self._end_cell(_ROW_LEVEL[end])
+        self.names.append(end)
+        if end in _FORMATTING:
+            self.formatting += 1
+            self.most_formatting = max(self.most_formatting, self.formatting)
+
+    def _end_same(self, closed: tuple[str, ...]) -> None:
+        """Take out the open element that a start tag of the same kind ends; formatting above it stays."""
+        names = self.names
+        if closed == ("/option",) and not _FOREIGN.isdisjoint(names):
+            return
+        for index in range(len(names) - 1, max(-1, len(names) - _LOOK_BACK), -1):
+            name = names[index]
+            if name in closed:
+                self._end_element(index)
+                self.formatting -= name in _FORMATTING
+                return
+            if name not in _FORMATTING and not (name == "/p" and closed[0] in {"/li", "/dd"}):
+                return
+
+    def _end_cell(self, level: int) -> None:
+        """Take out an open cell, row or section with all in it, when it surely stands in a table."""
+        names = self.names
+        for index in range(len(names) - 1, max(0, len(names) - _LOOK_BACK), -1):
+            found = names[index]
+            if found in {"/table", "/template"} or found in _FOREIGN:
+                return
+            if _ROW_LEVEL.get(found, 0) >= level and self._is_in_table(index):
+                self._cut(self._lowest_ended(index, level))
+                return
+
+    def _lowest_ended(self, index: int, level: int) -> int:
+        while _ROW_LEVEL.get(self.names[index - 1], 0) >= level:
+            index -= 1
+        return index
+
+    def _is_in_table(self, index: int) -> bool:
+        """Say whether a cell, row or section hangs on a table by rows and sections alone."""
+        names = self.names
+        while index > 0 and names[index] != "/table":
+            if _ROW_LEVEL.get(names[index - 1], 9) >= _ROW_LEVEL[names[index]]:
+                return False
+            index -= 1
+        return names[index] == "/table"
+
+    def _close(self, end: str) -> None:
+        names = self.names
+        if names and names[-1] == end:
+            names.pop()
+            self.formatting -= end in _FORMATTING
+            return
+        for index in range(len(names) - 1, max(-1, len(names) - _LOOK_BACK), -1):
+            found = names[index]
+            if found == end:
+                self._end_here(index)
+                return
+            if found in _BARRIERS and (
+                end not in _ROW_LEVEL or found in {"/table", "/template", "/svg", "/math"}
+            ):
+                return
+
+    def _end_here(self, index: int) -> None:
+        end = self.names[index]
+        if end in _FORMATTING:
+            del self.names[index]
+            self.formatting -= 1
+        elif end in _ROW_LEVEL:
+            self._cut(index)
+        else:
+            self._end_element(index)
+
+    def _end_element(self, index: int) -> None:
+        """Close an element: what is open in it goes, except formatting, which a parser opens again."""
+        self.names[index:] = [found for found in self.names[index + 1 :] if found in _FORMATTING]
+
+    def _cut(self, index: int) -> None:
+        """Close a cell, row or table: its own formatting ends with it."""
+        self.formatting -= sum(found in _FORMATTING for found in self.names[index:])
+        del self.names[index:]
