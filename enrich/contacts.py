@@ -127,9 +127,15 @@ class Judge:
         """Return accepted and rejected mailboxes; a mailbox is in one of the two, once."""
         judged = [(candidate, self._against(candidate)) for candidate in candidates]
         has_abuse_mailbox = any(reason is None and self._handles_abuse(c) for c, reason in judged)
-        final = [(c, reason or self._second_look(c, has_abuse=has_abuse_mailbox)) for c, reason in judged]
+        is_named = any(reason is None and "abuse" in _local(c) for c, reason in judged)
+        final = [
+            (c, reason or (self._second_look(c, is_named=is_named) if has_abuse_mailbox else None))
+            for c, reason in judged
+        ]
         accepted: dict[str, Candidate] = {}
-        for candidate, reason in sorted(final, key=lambda pair: pair[0].tier):
+        for candidate, reason in sorted(
+            final, key=lambda pair: (pair[0].tier, "abuse" not in _local(pair[0]))
+        ):
             if reason is None:
                 accepted.setdefault(candidate.mail, candidate)
         rejected = {c.mail: (c, reason) for c, reason in reversed(final) if reason and c.mail not in accepted}
@@ -183,11 +189,12 @@ class Judge:
             return "runs the network, handles no complaints"
         return None if self._is_team(candidate.mail) else "not an abuse mailbox"
 
-    def _second_look(self, candidate: Candidate, *, has_abuse: bool) -> str | None:
-        """Refuse what is only good enough when there is nothing better."""
-        if not has_abuse:
+    def _second_look(self, candidate: Candidate, *, is_named: bool) -> str | None:
+        """Refuse what is only good enough when there is no abuse mailbox."""
+        without_role = candidate.tier % RUNGS in {OTHER_ROLE, NO_ROLE}
+        if candidate.guessed or (self._speaks_of_abuse(candidate.mail) and not (without_role and is_named)):
             return None
-        if candidate.guessed or self._speaks_of_abuse(candidate.mail):
+        if "abuse" in _local(candidate):
             return None
         if candidate.role != "abuse":
             return "an abuse mailbox exists"
@@ -222,6 +229,10 @@ def holder_domain(entities: Iterable[Entity], judge: Judge) -> str | None:
     domains = {judge.suffixes.registrable(mail.rpartition("@")[2]) for mail in mails}
     fitting = [domain for domain in domains if domain and domain not in judge.never.freemail]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _local(candidate: Candidate) -> str:
+    return candidate.mail.partition("@")[0]
 
 
 def _row(candidate: Candidate, rank: int) -> Facts:

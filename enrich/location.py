@@ -6,7 +6,7 @@ A registry's country is no vote: it contradicts all geolocation sources for a th
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from caselog.records.choices import CountryLevel
@@ -73,16 +73,25 @@ def decide(votes: Sequence[Vote], today: date) -> Verdict:
 
 
 def join(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return one verdict for a host with several addresses: the weakest, or `disputed` when they differ."""
+    """Return one verdict for a host with several addresses: the weakest, or `disputed` when they differ.
+
+    An address that no source knows neither helps nor hinders.
+    """
     votes = tuple(dict.fromkeys(vote for verdict in verdicts for vote in verdict.votes))
-    if not verdicts or any(verdict.level is CountryLevel.UNKNOWN for verdict in verdicts):
-        return Verdict(votes=votes)
+    verdicts = [verdict for verdict in verdicts if verdict.votes]
+    if not verdicts:
+        return Verdict()
     weakness = (CountryLevel.DISPUTED, CountryLevel.SINGLE, CountryLevel.MAJORITY, CountryLevel.AGREED)
     level = min((verdict.level for verdict in verdicts), key=weakness.index)
     countries = {verdict.country for verdict in verdicts}
     if level is CountryLevel.DISPUTED or len(countries) > 1:
         return Verdict(level=CountryLevel.DISPUTED, votes=votes)
     return Verdict(country=countries.pop(), level=level, votes=votes)
+
+
+def weaken(verdict: Verdict) -> Verdict:
+    """Return a verdict that routes nothing by itself, for hosts that may stand behind a proxy."""
+    return replace(verdict, level=CountryLevel.SINGLE) if may_route(verdict.level) else verdict
 
 
 def may_route(level: CountryLevel) -> bool:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from enrich.addresses import Address, Span
-    from enrich.interface import Cached
+    from enrich.interface import Cached, Limiter
+
+LONGEST_WAIT_S = 30.0
 
 
 class MemoryCache:
@@ -63,3 +65,12 @@ class MemoryLimiter:
         """Ask this server nothing before `until`."""
         with self._lock:
             self._paused[server] = max(until, self._paused.get(server, until))
+
+
+def take_turn(limiter: Limiter, server: str, now: datetime) -> None:
+    """Wait for this server's turn; raises PausedError when it is paused or the turn is far off."""
+    seconds = limiter.reserve(server, now)
+    if seconds > LONGEST_WAIT_S:
+        raise PausedError("A server's turn is far off.", retry_at=now + timedelta(seconds=seconds))
+    if seconds > 0:
+        threading.Event().wait(seconds)

@@ -16,6 +16,7 @@ from caselog.errors import ConfigError, RefusedError, SourceError
 from enrich.addresses import Span, parse_block
 from enrich.fetching import server_of
 from enrich.interface import Cached, Entity, Fetched, NotFoundError, PausedError, Registration
+from enrich.memory import take_turn
 from enrich.rdap import read_json, read_registration
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 NETWORK_TTL = timedelta(days=30)
 CONTACT_TTL = timedelta(days=7)
 NEGATIVE_TTL = timedelta(days=1)
-LONGEST_WAIT_S = 30.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +50,8 @@ class Registries:
     bootstrap: Bootstrap | None
     fetcher: Fetcher
     cache: Cache
+    more: Cache
+    """Later rungs of the ladder by the range that they were climbed for."""
     limiter: Limiter
     log_query: QueryLog
     turns: Turns = field(default_factory=Turns)
@@ -136,7 +138,9 @@ class Registries:
         ):
             return None
         with self.turns.of(below.server):
-            return self._question(f"{base}entity/{handle}", handle, now, is_entity=True)
+            found = self._question(f"{base}entity/{handle}", handle, now, is_entity=True)
+        entities = found.registration.entities
+        return found if entities and entities[0].handle == handle else None
 
     def _base(self, question: str, key: object) -> str:
         if self.bootstrap is None:
@@ -148,7 +152,7 @@ class Registries:
 
     def _question(self, url: str, name: str, now: datetime, *, is_entity: bool = False) -> Fetched:
         server = server_of(url) or ""
-        self._wait(server, now)
+        take_turn(self.limiter, server, now)
         outcome = "error"
         try:
             final, body = self.fetcher.get(url, self.bootstrap.servers if self.bootstrap else (), now)
@@ -173,13 +177,6 @@ class Registries:
             fetched_at=now,
             sha256=hashlib.sha256(body).hexdigest(),
         )
-
-    def _wait(self, server: str, now: datetime) -> None:
-        seconds = self.limiter.reserve(server, now)
-        if seconds > LONGEST_WAIT_S:
-            raise PausedError("A registry's turn is far off.", retry_at=now + timedelta(seconds=seconds))
-        if seconds > 0:
-            threading.Event().wait(seconds)
 
 
 def _without_stale_contacts(found: Fetched, now: datetime) -> Fetched:

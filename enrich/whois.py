@@ -20,6 +20,7 @@ from caselog.guard import may_contact
 from enrich.addresses import parse_block
 from enrich.fetching import system_addresses
 from enrich.interface import Fetched, Registration
+from enrich.memory import take_turn
 from enrich.names import split_server
 from enrich.rdap import mail_address, mails_in, printable
 
@@ -102,8 +103,7 @@ class WhoisClient:
             raise SourceError("A name cannot be asked by WHOIS.", "Ask the registry by hand.")
         outcome = "error"
         try:
-            if self.limiter.reserve(server, now) > 0:
-                raise SourceError("A WHOIS server's turn is far off.", "Run the look-up again later.")
+            take_turn(self.limiter, server, now)
             body = self._exchange(server, question)
             outcome = "answer"
         finally:
