@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer a GET; a HEAD is answered alike, without the body."""
         host = self.headers.get("Host", "").strip().lower()
-        name = host.rpartition(":")[0] if ":" in host else host
+        name = host.partition(":")[0]
         site = self.server.sites().get(name)
         ask = Ask.of(self.path, origin=f"http://{host}", port=self.server.server_port)
         self._send(name, plain("No such site here.\n", status=404) if site is None else site(ask))
@@ -129,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Refuse everything that is sent here, and count it."""
         self.close_connection = True
-        name = self.headers.get("Host", "").rpartition(":")[0].lower()
+        name = self.headers.get("Host", "").strip().lower().partition(":")[0]
         self._send(name, plain("Nothing is taken here.\n", status=405))
 
     do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_POST  # noqa: N815 - as above
