@@ -6,13 +6,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from caselog.config import load_config
+from caselog.workspace import open_workspace
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
 PRIORITY = 90
 """Above the project's and the spiders' own settings, below the transport's pins."""
+PINNED = 1000
+"""The mark of a practice workspace comes from its database and from nowhere else."""
 
 
 class WorkspaceAddon:
@@ -24,8 +26,10 @@ class WorkspaceAddon:
         Raises:
             ConfigError: The workspace's settings are wrong.
         """
-        config = load_config(Path(settings["LEADLINE_WORKSPACE"]))
-        crawl = config.crawl
+        workspace = open_workspace(Path(settings["LEADLINE_WORKSPACE"]))
+        workspace.log.close()
+        config, crawl = workspace.config, workspace.config.crawl
+        settings.set("LEADLINE_PRACTICE", workspace.practice, priority=PINNED)
         values = {
             "DOWNLOAD_DELAY": crawl.delay_seconds,
             "CONCURRENT_REQUESTS_PER_DOMAIN": crawl.per_host,
@@ -42,5 +46,4 @@ class WorkspaceAddon:
 
 def user_agent(template: str, *, contact: str) -> str:
     """Return the User-Agent: quiet by default; `{version}` and `{contact}` are filled in."""
-
     return template.replace("{version}", version("leadline")).replace("{contact}", contact)

@@ -20,13 +20,13 @@ FAULTS_MAX = 32
 _WHATWG = {
     "ascii": "windows-1252", "iso8859-1": "windows-1252", "latin-1": "windows-1252",
     "us-ascii": "windows-1252",
-    "iso8859-9": "windows-1254", "iso8859-11": "windows-874", "tis-620": "windows-874",
+    "iso8859-9": "windows-1254", "iso8859-11": "cp874", "tis-620": "cp874",
     "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "gb_2312-80": "gb18030", "hz": "",
     "shift_jis": "cp932", "x-sjis": "cp932", "sjis": "cp932", "windows-31j": "cp932", "ms_kanji": "cp932",
     "euc_kr": "cp949", "euc-kr": "cp949", "ks_c_5601-1987": "cp949", "windows-949": "cp949",
     "big5": "big5hkscs", "big5-hkscs": "big5hkscs", "iso-8859-8-i": "iso-8859-8",
     "iso-8859-6-i": "iso-8859-6",
-    "unicode": "utf-16-le", "utf-16": "utf-16-le", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
+    "unicode": "utf-16-le", "utf-16": "utf-16-le", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be", "windows-874": "cp874",
     "x-mac-cyrillic": "mac-cyrillic", "macintosh": "mac-roman", "x-mac-roman": "mac-roman",
 }  # fmt: skip
 _MULTI_BYTE = frozenset({"cp932", "cp949", "gb18030", "big5hkscs", "euc_jp", "iso2022_jp"})

@@ -75,7 +75,17 @@ def _is_suspicious(piece: bytes) -> bool:
 class _Counter:
     """Count encoded and other visible bytes behind tags, scripts and styles."""
 
-    __slots__ = ("_closing", "_is_in_tag", "_pending", "_visible_tail", "encoded", "hidden", "other")
+    __slots__ = (
+        "_closing",
+        "_is_in_tag",
+        "_pending",
+        "_visible_tail",
+        "encoded",
+        "hidden",
+        "other",
+        "total",
+        "uuencoded",
+    )
 
     def __init__(self) -> None:
         self._is_in_tag = False
@@ -85,8 +95,13 @@ class _Counter:
         self.encoded = 0
         self.other = 0
         self.hidden = 0
+        self.total = 0
+        self.uuencoded = 0
 
     def feed(self, piece: bytes) -> None:
+        self.total += len(piece)
+        # Before tags are cut: the alphabet of uuencode holds their signs.
+        self.uuencoded += sum(len(line) for line in _UU_LINE.findall(piece))
         visible = bytearray()
         data = self._pending + piece
         self._pending = b""
@@ -96,6 +111,8 @@ class _Counter:
         self._count(bytes(visible))
 
     def is_disguise(self) -> bool:
+        if self.uuencoded >= DISGUISED_BYTES and 4 * self.uuencoded > 3 * self.total:
+            return True
         return self.encoded >= DISGUISED_BYTES and self.encoded > 3 * self.other
 
     def is_empty_wrapper(self) -> bool:
@@ -150,7 +167,6 @@ class _Counter:
         whole = data[:cut]
         solid = len(whole) - sum(whole.count(space) for space in b" \t\r\n")
         encoded = sum(len(run) for run in _RUN.findall(whole.translate(_TOKEN_MAP)))
-        encoded = max(encoded, sum(len(line.group()) for line in _UU_LINE.finditer(whole)))
         encoded = max(encoded, _hexadecimal(whole))
         self.encoded += min(encoded, solid)
         self.other += max(0, solid - encoded)

@@ -110,7 +110,18 @@ def folded_blocks(blocks: Sequence[str]) -> list[list[str]]:
     joined = "\n".join(blocks)
     if joined.count("\n") != len(blocks) - 1:  # a block with line feeds would be cut in two
         joined = "\n".join(block.replace("\n", " ") for block in blocks)
-    return [line.split() for line in _fold_lines(joined).split("\n")]
+    if joined.isascii():
+        return [line.split() for line in _fold_lines(joined).split("\n")]
+    return _folded_apart(joined.split("\n"))
+
+
+def _folded_apart(lines: Sequence[str]) -> list[list[str]]:
+    """Fold lines of ASCII and others apart: the first way is ten times quicker, and most lines can take it."""
+    plain = [line if line.isascii() else "" for line in lines]
+    other = ["" if line.isascii() else line for line in lines]
+    quick = _fold_lines("\n".join(plain)).split("\n")
+    slow = _fold_lines("\n".join(other)).split("\n")
+    return [(one or two).split() for one, two in zip(quick, slow, strict=True)]
 
 
 def block_streams(blocks: Sequence[str]) -> list[str]:

@@ -48,6 +48,10 @@ class PatternBook:
             found = self.stats[pattern] = PatternStats()
         return found
 
+    def restore(self, pattern: str, asked: int, gained: float, refused: int) -> None:
+        """Take over what an earlier crawl learned."""
+        self.stats[pattern] = PatternStats(asked=asked, gained=gained, refused=refused)
+
     def expect(self, pattern: str, prior: float) -> None:
         """Note what the wording of a link promises; the best promise of a pattern counts."""
         stats = self.of(pattern)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from crawler.patterns import PatternBook
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from caselog.records.ids import PageId, SiteId
+    from caselog.records.ids import SiteId
     from caselog.store.frontier import Pending
 
 
@@ -41,6 +42,11 @@ class SiteState:
     """Tags of blocks that stand on the site's control pages."""
     controls: set[str] = field(default_factory=set)
     """Patterns whose missing sibling was asked already, and `root`."""
+    control_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    documents: set[bytes] = field(default_factory=set)
+    """Digests of the block sets seen in this crawl: the same set again is an alias."""
+    judged: set[str] = field(default_factory=set)
+    """Links already judged in this crawl."""
 
     def may_send(self, now_s: float) -> bool:
         """Tell whether another request may go out now."""
@@ -110,7 +116,7 @@ class Budget:
 
     pages_left: int
     scope_depth: int
-    first_page: PageId | None = None
+    path_prefix: str | None = None
 
     def spend(self) -> None:
         """Count one page."""

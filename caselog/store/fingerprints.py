@@ -31,7 +31,9 @@ def blocks_of(evidence: Evidence) -> tuple[bytes, ...]:
 def sketch_of(evidence: Evidence) -> tuple[int, ...]:
     """Return the sketch of a record as numbers, ascending."""
     raw = evidence.sketch
-    return tuple(int.from_bytes(raw[at : at + SHINGLE_BYTES], "big") for at in range(0, len(raw), SHINGLE_BYTES))
+    return tuple(
+        int.from_bytes(raw[at : at + SHINGLE_BYTES], "big") for at in range(0, len(raw), SHINGLE_BYTES)
+    )
 
 
 def pack_sketch(sketch: Iterable[int]) -> bytes:
@@ -43,7 +45,8 @@ def index(writer: Writer, evidence: Evidence) -> None:
     """Add an appended Evidence record to the index, in its transaction."""
     blocks = [{"tag": tag, "evidence_id": evidence.id} for tag in set(blocks_of(evidence))]
     shingles = [
-        {"epoch": evidence.key_epoch, "hash": value, "evidence_id": evidence.id} for value in set(sketch_of(evidence))
+        {"epoch": evidence.key_epoch, "hash": value, "evidence_id": evidence.id}
+        for value in set(sketch_of(evidence))
     ]
     if blocks:
         writer.connection.execute(schema.evidence_blocks.insert(), blocks)
@@ -72,6 +75,12 @@ def holders_of_blocks(reader: Reader, tags: Iterable[bytes]) -> dict[EvidenceId,
     return {EvidenceId(number): count for number, count in reader.connection.execute(query)}
 
 
+def block_count(reader: Reader, evidence_id: EvidenceId, site_id: SiteId) -> int:
+    """Return how many blocks an Evidence record of this site holds; 0 for one of another site."""
+    found = reader.find(Evidence, id=evidence_id, site_id=site_id)
+    return len(found[0].block_tags) // BLOCK_BYTES if found else 0
+
+
 def all_shingles(reader: Reader, epoch: int) -> list[tuple[int, EvidenceId]]:
     """Return every recorded shingle hash of a key epoch with the Evidence that holds it."""
     table = schema.evidence_shingles
@@ -82,7 +91,10 @@ def all_shingles(reader: Reader, epoch: int) -> list[tuple[int, EvidenceId]]:
 def frame_of(reader: Reader, site_id: SiteId) -> set[bytes]:
     """Return the block tags that stand on the site's control pages."""
     table = schema.site_frames
-    return {bytes(tag) for (tag,) in reader.connection.execute(sa.select(table.c.tag).where(table.c.site_id == site_id))}
+    return {
+        bytes(tag)
+        for (tag,) in reader.connection.execute(sa.select(table.c.tag).where(table.c.site_id == site_id))
+    }
 
 
 def add_frame(writer: Writer, site_id: SiteId, tags: Iterable[bytes]) -> None:

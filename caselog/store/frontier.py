@@ -66,7 +66,9 @@ def take_site(writer: Writer, site_id: SiteId, holder: str) -> int:
         writer.connection.execute(table.insert().values(site_id=site_id, epoch=1, holder=holder))
         return 1
     epoch = int(row.epoch) + 1
-    writer.connection.execute(table.update().where(table.c.site_id == site_id).values(epoch=epoch, holder=holder))
+    writer.connection.execute(
+        table.update().where(table.c.site_id == site_id).values(epoch=epoch, holder=holder)
+    )
     return epoch
 
 
@@ -79,7 +81,9 @@ def fence(writer: Writer, site_id: SiteId, epoch: int) -> None:
     table = schema.site_slots
     query = sa.select(table.c.epoch).where(table.c.site_id == site_id).with_for_update()
     if writer.connection.execute(query).scalar_one_or_none() != epoch:
-        raise RefusedError(f"Site {site_id} was taken by another crawl.", "This crawl stops here.", code="fenced")
+        raise RefusedError(
+            f"Site {site_id} was taken by another crawl.", "This crawl stops here.", code="fenced"
+        )
 
 
 def seed(writer: Writer, *, site_id: SiteId, lead_id: LeadId, found: Found) -> bool:
@@ -139,7 +143,14 @@ def pending_patterns(reader: Reader, site_id: SiteId, lead_ids: Collection[LeadI
 
 
 def pending(
-    reader: Reader, *, site_id: SiteId, pattern: str, lead_ids: Collection[LeadId], without: Iterable[int], limit: int, now: datetime
+    reader: Reader,
+    *,
+    site_id: SiteId,
+    pattern: str,
+    lead_ids: Collection[LeadId],
+    without: Iterable[int],
+    limit: int,
+    now: datetime,
 ) -> list[Pending]:
     """Return the next addresses of a pattern, the most promising first.
 
@@ -226,5 +237,7 @@ def open_round(writer: Writer, lead_id: LeadId) -> int:
 def counts(reader: Reader) -> dict[tuple[SiteId, str], int]:
     """Return how many addresses each site has in each state."""
     table = schema.frontier
-    query = sa.select(table.c.site_id, table.c.state, sa.func.count()).group_by(table.c.site_id, table.c.state)
+    query = sa.select(table.c.site_id, table.c.state, sa.func.count()).group_by(
+        table.c.site_id, table.c.state
+    )
     return {(SiteId(site), state): number for site, state, number in reader.connection.execute(query)}

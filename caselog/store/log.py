@@ -169,7 +169,9 @@ class Writer(Reader):
             return 0
         dialected = sqlite_insert if self.connection.dialect.name == "sqlite" else postgresql_insert
         insert = dialected(table).on_conflict_do_nothing(index_elements=list(conflict_columns))
-        return self.connection.execute(insert, [dict(row) for row in rows]).rowcount
+        plain = [dict(row) for row in rows]
+        options = {"preserve_rowcount": True}
+        return self.connection.execute(insert, plain, execution_options=options).rowcount
 
     def set_fact(self, key: str, value: str) -> None:
         """Write a fact about the workspace; its permanent mark is written once.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, String, Table, select, type_coerce
+from sqlalchemy import Table, select, type_coerce
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.types import NULLTYPE
 
-from caselog.plans import Form, KindPlan
-from caselog.schema import METADATA, field_type
+from caselog.schema import METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.engine import Connection, Dialect
     from sqlalchemy.sql.dml import Insert
+
+    from caselog.plans import KindPlan
 
 
 class Statement:
@@ -78,16 +80,7 @@ class Statements:
 
 
 def _raw_select(plan: KindPlan) -> Select[Any]:
+    """Select the driver's own values: a truth that somebody changed to 7 must not be read as true."""
     table = METADATA.tables[plan.table]
-    raw: dict[Form, Any] = {Form.MOMENT: String(), Form.FLAG: Boolean(), Form.OCTETS: LargeBinary()}
-    columns: list[Any] = [table.c.id]
-    for field in plan.fields:
-        column = table.c[field.column]
-        if field.sealed or field.refers_to:
-            columns.append(type_coerce(column, BigInteger()).label(field.column))
-        elif field.form is Form.FLAG:
-            # The driver's own value: a truth that somebody changed to 7 must not be read as true.
-            columns.append(type_coerce(column, Integer()).label(field.column))
-        else:
-            columns.append(type_coerce(column, raw.get(field.form, field_type(field))).label(field.column))
-    return select(*columns)
+    columns = [type_coerce(table.c[field.column], NULLTYPE).label(field.column) for field in plan.fields]
+    return select(table.c.id, *columns)

@@ -1,0 +1,56 @@
+"""Scrapy's scheduler over the frontier in the case log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scrapy import Request
+from scrapy.core.scheduler import BaseScheduler
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from scrapy import Spider
+    from scrapy.crawler import Crawler
+
+    from crawler.session import CrawlSession
+    from crawler.spiders.leads import LeadsSpider
+
+
+class Frontier(BaseScheduler):
+    """Hand out what the session's frontier says, never more than a site may have under way.
+
+    Nothing is enqueued from outside: addresses enter the frontier in the transaction of the page that holds them.
+    """
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Return the scheduler of one crawl."""
+        del crawler
+        return cls()
+
+    def open(self, spider: Spider) -> None:
+        """Take the session of the spider."""
+        self._spider: LeadsSpider = spider  # type: ignore[assignment]  # the only spider with this scheduler
+        self._session: CrawlSession = self._spider.session
+
+    def close(self, reason: str) -> None:
+        """Leave the frontier as it is: it lies in the case log."""
+        del reason
+
+    def has_pending_requests(self) -> bool:
+        """Tell whether anything is left to ask."""
+        return not self._session.is_over()
+
+    def enqueue_request(self, request: Request) -> bool:
+        """Refuse a request from outside the frontier."""
+        del request
+        return False
+
+    def next_request(self) -> Request | None:
+        """Return the next request, or None when none may go out now."""
+        self._session.watch()
+        row = self._session.next_pending()
+        if row is None:
+            return None
+        return self._spider.request_for(row)

@@ -1,0 +1,308 @@
+"""What the crawl makes of one answer: its outcome, what to follow, whether it is evidence."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+from caselog.errors import IntakeError, RefusedError
+from caselog.records.choices import Outcome, Role
+from caselog.records.pages import Rule
+from caselog.store import fingerprints, frontier
+from crawler.address import canonical_url
+from crawler.fingerprint import FingerprintKey
+from crawler.links import judge as link_refusal
+from crawler.links import may_follow, prior
+from crawler.matching import Matcher
+from crawler.page import LinkReader
+from crawler.patterns import gain_of
+from crawler.reading import Reading, evidence_of, read_document
+from crawler.recorder import EvidenceDraft, Provenance, Result
+from crawler.scope import Action, Context, Scope, judge_link, judge_redirect, propose
+from crawler.session import hashed
+from crawler.transport import FetchFailed, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from scrapy.http import Response
+
+    from caselog.store.frontier import Found, Pending
+    from crawler.page import Link
+    from crawler.scope import Proposal
+    from crawler.session import CrawlSession
+    from crawler.site_state import SiteState
+    from crawler.transport import Fetch
+
+WALL_STATUS = frozenset({401, 402, 403, 407, 451})
+GONE_STATUS = frozenset({404, 410})
+WAITS_S = (2.0, 8.0, 30.0)
+SHORT_PLAIN_BYTES = 1024
+"""Plain text below this length can be guessed from its digest; only a salted commitment is kept."""
+SAME_DOCUMENT = 0.9
+"""Share of evidential blocks, of both sides, above which two pages of a site are one document."""
+THREAD_LETTERS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Ask again later; `final` is what to record when that was the last try."""
+
+    wait_s: float
+    final: Result
+    whole_site: bool = False
+
+
+class Judge:
+    """Decide on answers with what the session knows; writes nothing."""
+
+    def __init__(self, session: CrawlSession) -> None:
+        self._session = session
+        workspace = session.workspace
+        with workspace.log.read() as reader:
+            latest = reader.latest(Rule)
+            rules = reader.find(Rule, version=latest.version) if latest else []
+        self._matcher = Matcher(rules)
+        self._threshold = workspace.config.matching.threshold
+        self._key = FingerprintKey(*workspace.keys.fingerprint_keys[-1])
+        self._links = LinkReader()
+        self._priors = workspace.config.crawl.priors
+        self.provenance = Provenance(
+            tool_version=version("leadline"),
+            config_sha256=workspace.config_sha256(),
+            terms_version=latest.version if latest else 0,
+        )
+        self._readings: dict[int, Reading] = {}
+
+    # ---- answers -------------------------------------------------------------------------------------------
+
+    def answer(self, site: SiteState, row: Pending, response: Response, fetch: Fetch) -> Result | Retry:
+        """Return what to record of an answer that the transport let through."""
+        status = response.status
+        if 300 <= status < 400:
+            return self._redirect(site, row, response)
+        if status == 429 or (status == 503 and "Retry-After" in response.headers):
+            return _later(row, response, Result(outcome=Outcome.WALL, role=Role.WALL, error=f"http_{status}"))
+        if status in WALL_STATUS:
+            return Result(outcome=Outcome.WALL, role=Role.WALL)
+        if status in GONE_STATUS:
+            return Result(outcome=Outcome.GONE)
+        if status >= 500:
+            return Retry(wait_s=_wait_s(row), final=Result(outcome=Outcome.ERROR, error=f"http_{status}"))
+        if status != 200:
+            return Result(outcome=Outcome.EMPTY)
+        return self._text(site, row, response, fetch)
+
+    def failure(self, row: Pending, error: BaseException) -> Result | Retry:
+        """Return what to record when the transport refused or failed."""
+        if isinstance(error, Refused):
+            return Result(outcome=Outcome.REFUSED, refused=error.code)
+        code = error.code if isinstance(error, FetchFailed) else "internal"
+        return Retry(wait_s=_wait_s(row), final=Result(outcome=Outcome.ERROR, error=code))
+
+    def _redirect(self, site: SiteState, row: Pending, response: Response) -> Result:
+        """Hand the target back to the scope: on the site it joins the frontier, off the site it is a proposal."""
+        location = (response.headers.get("Location") or b"").decode("latin-1")
+        try:
+            target = canonical_url(urljoin(row.url, location))
+        except (IntakeError, ValueError):
+            return Result(
+                outcome=Outcome.REFUSED, refused="redirect_scope", redirects=_hop(response.status, "")
+            )
+        hop = _hop(response.status, target)
+        if not may_follow(target):
+            return Result(outcome=Outcome.WALL, role=Role.WALL, redirects=hop, final_url=target)
+        scope = self._scope(row, site)
+        verdict = judge_redirect(scope, target, depth=row.depth)
+        if verdict.action is not Action.FOLLOW:
+            proposal = propose(scope, target, Context(redirected=True)) if row.depth == 0 else None
+            return Result(
+                outcome=Outcome.REFUSED,
+                refused=verdict.code,
+                redirects=hop,
+                final_url=target,
+                proposals=(proposal,) if proposal else (),
+            )
+        found = self._new(site, target, depth=row.depth, promise=0.6)
+        return Result(
+            outcome=Outcome.ALIAS,
+            redirects=hop,
+            final_url=target,
+            found=(found,) if found else (),
+            gain=0.3 if found else 0.0,
+        )
+
+    def _text(self, site: SiteState, row: Pending, response: Response, fetch: Fetch) -> Result:
+        try:
+            reading = self.read(response, fetch)
+        except RefusedError as error:
+            return Result(outcome=Outcome.REFUSED, refused=error.code)
+        if not reading.page.blocks:
+            return Result(outcome=Outcome.EMPTY)
+        is_match = reading.match.score >= self._threshold
+        found = self._found(site, row, reading)
+        fresh = site.new_blocks(reading.tags)
+        new_letters = reading.letters_at(fresh)
+        identity = hashlib.blake2b(
+            b"".join(sorted(tag for tag in reading.tags if tag)), digest_size=16
+        ).digest()
+        is_alias = identity in site.documents
+        site.documents.add(identity)
+        result = Result(
+            outcome=Outcome.ALIAS if is_alias else Outcome.TEXT,
+            role=_role(row, reading, new_letters=new_letters, links=len(found)),
+            block_print=reading.print(),
+            found=found,
+            gain=0.0 if is_alias else gain_of(new_letters=new_letters, new_links=len(found)),
+        )
+        if not is_match or is_alias:
+            return _walled(result, reading, new_letters)
+        self._readings[row.id] = reading
+        return replace(result, evidence=self._draft(row, fetch, reading, site.frame, response.body))
+
+    # ---- evidence ------------------------------------------------------------------------------------------
+
+    def settle_evidence(
+        self, site: SiteState, row: Pending, response: Response, result: Result, frame: frozenset[bytes]
+    ) -> Result:
+        """Return the result with the site's frame left out, as an alias if the document is recorded already."""
+        reading = self._readings.pop(row.id)
+        draft = self._draft(row, response.meta["fetch"], reading, site.frame, response.body)
+        if self._is_recorded(site, draft):
+            return replace(result, outcome=Outcome.ALIAS, evidence=None, frame=frame)
+        return replace(result, evidence=draft, frame=frame, proposals=self._proposals(site, row, reading))
+
+    def _draft(
+        self, row: Pending, fetch: Fetch, reading: Reading, frame: AbstractSet[bytes], body: bytes
+    ) -> EvidenceDraft:
+        commitment = None
+        if fetch.media_type == "text/plain" and len(body) < SHORT_PLAIN_BYTES:
+            salt = self._session.vault.derived_salt("body", f"{row.id}:{row.round}".encode())
+            commitment = hashlib.sha256(salt + body).hexdigest()
+        return EvidenceDraft(
+            fingerprint=evidence_of(reading, self._key, frame),
+            match=reading.match,
+            threshold=self._threshold,
+            commitment=commitment,
+        )
+
+    def _is_recorded(self, site: SiteState, draft: EvidenceDraft) -> bool:
+        ours = set(draft.fingerprint.block_tags)
+        if not ours:
+            return False
+        with self._session.workspace.log.read() as reader:
+            shared = fingerprints.holders_of_blocks(reader, ours)
+            sizes = {number: fingerprints.block_count(reader, number, site.site_id) for number in shared}
+        return any(
+            sizes[number] and count >= SAME_DOCUMENT * len(ours) and count >= SAME_DOCUMENT * sizes[number]
+            for number, count in shared.items()
+        )
+
+    def read(self, response: Response, fetch: Fetch) -> Reading:
+        """Return what a text answer says.
+
+        Raises:
+            RefusedError: The page would cost a parser too much.
+        """
+        return read_document(
+            response.text,
+            response.url,
+            fetch.media_type or "text/html",
+            matcher=self._matcher,
+            key=self._key,
+            links=self._links,
+        )
+
+    # ---- links ---------------------------------------------------------------------------------------------
+
+    def _found(self, site: SiteState, row: Pending, reading: Reading) -> tuple[Found, ...]:
+        scope = self._scope(row, site)
+        fresh = []
+        for link in reading.page.links:
+            if link.url in site.judged:
+                continue
+            site.judged.add(link.url)
+            found = self._judge_link(site, row, link, scope)
+            if found is not None:
+                fresh.append(found)
+        return tuple(fresh)
+
+    def _judge_link(self, site: SiteState, row: Pending, link: Link, scope: Scope) -> Found | None:
+        """Return a frontier entry for a link that may be followed and is new; a continuation costs no depth."""
+        if link_refusal(link) is not None:
+            return None
+        depth = row.depth if link.is_next else row.depth + 1
+        if judge_link(scope, link.url, depth=depth).action is not Action.FOLLOW:
+            return None
+        return self._new(site, link.url, depth=depth, promise=prior(link, priors=self._priors))
+
+    def _new(self, site: SiteState, url: str, *, depth: int, promise: float) -> Found | None:
+        """Return a frontier entry for an address that the site's frontier does not hold."""
+        vault = self._session.vault
+        tag = vault.tag("url", url)
+        if tag[: frontier.TAG_BYTES] in site.known:
+            return None
+        return frontier.Found(url=url, tag=tag, pattern=hashed(vault, url), depth=depth, priority=promise)
+
+    def _scope(self, row: Pending, site: SiteState) -> Scope:
+        budget = self._session.budgets[row.lead_id]
+        return Scope(
+            host_key=site.host,
+            path_prefix=budget.path_prefix,
+            depth=budget.scope_depth,
+            practice=self._session.workspace.practice,
+            excluded=self._session.excluded,
+        )
+
+    def _proposals(self, site: SiteState, row: Pending, reading: Reading) -> tuple[Proposal, ...]:
+        """Return one proposal a host that a matching page links to."""
+        scope = self._scope(row, site)
+        context = Context(from_evidence=True, matched_blocks=len(reading.match.block_indexes))
+        drafts: dict[str, Proposal] = {}
+        for link in reading.page.links:
+            if link_refusal(link) is not None:
+                continue
+            draft = propose(scope, link.url, context)
+            if draft is not None:
+                drafts.setdefault(draft.host_key, draft)
+        return tuple(drafts.values())
+
+    def learn(self, site: SiteState, result: Result) -> None:
+        """Take over what was written: new addresses are known and wait."""
+        for found in result.found:
+            site.known.add(found.tag[: frontier.TAG_BYTES])
+            site.waiting[found.pattern] = site.waiting.get(found.pattern, 0) + 1
+            site.book.expect(found.pattern, found.priority)
+
+
+def _hop(status: int, target: str) -> tuple[dict[str, object], ...]:
+    return ({"status": status, "location": target[:2083]},)
+
+
+def _wait_s(row: Pending) -> float:
+    return WAITS_S[min(row.attempts, len(WAITS_S) - 1)]
+
+
+def _later(row: Pending, response: Response, final: Result) -> Retry:
+    """Obey Retry-After in seconds (RFC 9110, 10.2.3); a date or nonsense is a pause of our own."""
+    raw = (response.headers.get("Retry-After") or b"").strip()
+    wait_s = float(raw) if raw.isdigit() else 10.0 * (row.attempts + 1)
+    return Retry(wait_s=max(1.0, wait_s), final=final, whole_site=True)
+
+
+def _walled(result: Result, reading: Reading, new_letters: int) -> Result:
+    """Turn a log-in form with nothing else on the page into a wall."""
+    if reading.page.has_password_field and new_letters < THREAD_LETTERS:
+        return replace(result, outcome=Outcome.WALL, role=Role.WALL, gain=0.0)
+    return result
+
+
+def _role(row: Pending, reading: Reading, *, new_letters: int, links: int) -> Role:
+    if row.depth == 0:
+        return Role.ENTRY
+    if links > 10 and new_letters < THREAD_LETTERS * 2:
+        return Role.INDEX
+    return Role.THREAD if new_letters >= THREAD_LETTERS else Role.OTHER

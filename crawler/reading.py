@@ -1,0 +1,58 @@
+"""What one text answer says: its blocks and their tags, the operator's rules on it, and its links. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crawler.disguise import cut_data_uris
+from crawler.fingerprint import block_print, block_tags, fingerprint
+from crawler.normalise import letters
+from crawler.page import read_page
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from crawler.fingerprint import Fingerprint, FingerprintKey
+    from crawler.matching import Match, Matcher
+    from crawler.page import LinkReader, PageText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One page as the crawl sees it; lives in memory only."""
+
+    page: PageText
+    tags: list[bytes]
+    """One tag a block; blocks too short for a tag have an empty one."""
+    match: Match
+
+    def print(self) -> bytes:
+        """Return the keyed identity of the page's blocks."""
+        return block_print([tag for tag in self.tags if tag])
+
+    def letters_at(self, positions: list[int]) -> int:
+        """Return how many letters the blocks at these positions hold."""
+        return sum(letters(self.page.blocks[position]) for position in positions)
+
+
+def read_document(
+    text: str, url: str, media_type: str, *, matcher: Matcher, key: FingerprintKey, links: LinkReader
+) -> Reading:
+    """Return what a page says.
+
+    Raises:
+        RefusedError: The page would cost a parser too much (`parser_bomb`).
+    """
+    page = read_page(cut_data_uris(text), url, media_type, links=links)
+    return Reading(page=page, tags=block_tags(page.blocks, key), match=matcher.match(page.blocks))
+
+
+def evidence_of(reading: Reading, key: FingerprintKey, frame: AbstractSet[bytes]) -> Fingerprint:
+    """Return the hashes to keep of a matching page: its own blocks, without the site's frame.
+
+    Blocks that hold a matched term are kept even if the site's front page shows them too.
+    """
+    return fingerprint(
+        reading.page.blocks, key, frame_tags=frame, must_keep=frozenset(reading.match.block_indexes)
+    )

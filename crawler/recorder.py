@@ -1,0 +1,235 @@
+"""Write what one answer brought: page, evidence, links and the frontier's mark, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from caselog.records.choices import Level, Origin, Outcome, Role
+from caselog.records.leads import Lead
+from caselog.records.leads import Proposal as ProposalRecord
+from caselog.records.pages import Evidence, Page
+from caselog.store import fingerprints, frontier, leads, patterns, sites
+from crawler.fingerprint import FINGERPRINT_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from caselog.records.ids import PageId
+    from caselog.store.frontier import Found, Pending
+    from caselog.store.log import CaseLog, Writer
+    from crawler.fingerprint import Fingerprint
+    from crawler.matching import Match
+    from crawler.scope import Proposal
+    from crawler.site_state import SiteState
+    from crawler.transport import Fetch
+
+MOST_PROPOSALS = 50
+"""Per page; a page of link spam must not drown the analyst."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What each page record says of the crawl that made it."""
+
+    tool_version: str
+    config_sha256: str
+    terms_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceDraft:
+    """Hashes of a document that matched, before it is recorded."""
+
+    fingerprint: Fingerprint
+    match: Match
+    threshold: float
+    commitment: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What the crawl made of one answer."""
+
+    outcome: Outcome
+    role: Role = Role.OTHER
+    refused: str | None = None
+    error: str | None = None
+    final_url: str | None = None
+    redirects: tuple[dict[str, object], ...] = ()
+    block_print: bytes | None = None
+    found: tuple[Found, ...] = ()
+    gain: float = 0.0
+    evidence: EvidenceDraft | None = None
+    proposals: tuple[Proposal, ...] = ()
+    frame: frozenset[bytes] = field(default=frozenset())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was new in one transaction."""
+
+    page_id: PageId
+    evidence: bool
+    proposals: int
+
+
+class Recorder:
+    """Append the records of one crawl."""
+
+    def __init__(self, log: CaseLog, provenance: Provenance) -> None:
+        self._log = log
+        self._provenance = provenance
+
+    def write(self, site: SiteState, row: Pending, fetch: Fetch | None, result: Result) -> Written | None:
+        """Record one answer; None when the same address was recorded by another transaction.
+
+        Raises:
+            RefusedError: Another crawl has taken the site.
+        """
+        with self._log.write() as writer:
+            frontier.fence(writer, site.site_id, site.epoch)
+            if not frontier.finish(writer, row, failed=result.outcome is Outcome.ERROR):
+                return None
+            page = writer.append(self._page(row, fetch, result))
+            frontier.add(
+                writer,
+                site_id=site.site_id,
+                lead_id=row.lead_id,
+                found=result.found,
+                parent_id=page.id,
+                round_number=row.round,
+            )
+            fingerprints.add_frame(writer, site.site_id, result.frame)
+            is_new = self._write_evidence(writer, page, fetch, result.evidence)
+            proposed = sum(_propose(writer, page, draft) for draft in result.proposals[:MOST_PROPOSALS])
+            stats = site.book.of(row.pattern)
+            patterns.save(
+                writer,
+                site.site_id,
+                row.pattern,
+                asked=stats.asked,
+                gained=stats.gained,
+                refused=stats.refused,
+            )
+        return Written(page_id=page.id, evidence=is_new, proposals=proposed)
+
+    def put_off(self, site: SiteState, row: Pending, due_at: datetime) -> None:
+        """Keep an address for a later try."""
+        with self._log.write() as writer:
+            frontier.fence(writer, site.site_id, site.epoch)
+            frontier.put_off(writer, row, due_at)
+
+    def _page(self, row: Pending, fetch: Fetch | None, result: Result) -> Page:
+        now = datetime.now(UTC)
+        facts: Mapping[str, object] = {} if fetch is None else page_facts(fetch)
+        return Page(
+            lead_id=row.lead_id,
+            site_id=row.site_id,
+            parent_id=row.parent_id,
+            round=row.round,
+            url=row.url,
+            final_url=result.final_url or row.url,
+            redirects=result.redirects,
+            outcome=result.outcome,
+            refused=result.refused,
+            error=result.error,
+            role=result.role,
+            depth=row.depth,
+            block_print=result.block_print,
+            tool_version=self._provenance.tool_version,
+            config_sha256=self._provenance.config_sha256,
+            terms_version=self._provenance.terms_version,
+            **{"started_at": now, "fetched_at": now, **facts},  # type: ignore[arg-type]  # the names are Page's own
+        )
+
+    def _write_evidence(
+        self, writer: Writer, page: Page, fetch: Fetch | None, draft: EvidenceDraft | None
+    ) -> bool:
+        if draft is None or fetch is None:
+            return False
+        kept = draft.fingerprint
+        evidence = writer.append(
+            Evidence(
+                lead_id=page.lead_id,
+                site_id=page.site_id,
+                page_id=page.id,
+                page_ids=(page.id,),
+                body_sha256=None if draft.commitment else fetch.body_sha256,
+                encoded_sha256=None if draft.commitment else fetch.encoded_sha256,
+                commitment=draft.commitment,
+                size_bytes=fetch.size_bytes or 0,
+                block_tags=b"".join(kept.block_tags),
+                frame_blocks=kept.frame_blocks,
+                sketch=fingerprints.pack_sketch(kept.sketch),
+                shingles=kept.shingles,
+                shingle_letters=kept.n,
+                fingerprint_version=FINGERPRINT_VERSION,
+                norm_version=kept.norm_version,
+                unicode_version=kept.unicode_version,
+                key_epoch=kept.epoch,
+                stoplist_version=kept.stoplist_version,
+                rules=draft.match.rules,
+                score=draft.match.score,
+                threshold=draft.threshold,
+                terms_version=self._provenance.terms_version,
+                level=Level.RULE,
+                recorded_at=page.fetched_at,
+            )
+        )
+        fingerprints.index(writer, evidence)
+        return True
+
+
+def page_facts(fetch: Fetch) -> dict[str, object]:
+    """Return what the transport saw, under the names of a Page record."""
+    return {
+        "status": fetch.status,
+        "media_type": fetch.media_type,
+        "charset": fetch.charset,
+        "content_encoding": fetch.content_encoding,
+        "size_bytes": fetch.size_bytes,
+        "encoded_size_bytes": fetch.encoded_size_bytes,
+        "via": fetch.via,
+        "dns_answers": fetch.dns_answers,
+        "peer_ip": fetch.peer_ip,
+        "peer_port": fetch.peer_port,
+        "tls_sha256": fetch.tls_sha256,
+        "tls_version": fetch.tls_version,
+        "tls_valid": fetch.tls_valid,
+        "tls_problem": fetch.tls_problem,
+        "request_headers_sha256": fetch.request_headers_sha256,
+        "response_headers_sha256": fetch.response_headers_sha256,
+        "connections": fetch.connections,
+        "clock_offset_ms": fetch.clock_offset_ms,
+        "started_at": fetch.started_at,
+        "fetched_at": fetch.fetched_at,
+    }
+
+
+def _propose(writer: Writer, page: Page, draft: Proposal) -> bool:
+    """Append a discovered lead and why it looks related; False when the address is known."""
+    if leads.lead_by_url(writer, draft.url) is not None:
+        return False
+    host = draft.host_key
+    lead = writer.append(
+        Lead(
+            url=draft.url,
+            host=host,
+            site_id=sites.site_for(writer, host),
+            origin=Origin.DISCOVERED,
+            added_by="crawl",
+            added_at=page.fetched_at,
+        )
+    )
+    writer.append(
+        ProposalRecord(
+            lead_id=lead.id,
+            found_on=page.id,
+            score=draft.score,
+            reasons=draft.reasons,
+            found_at=page.fetched_at,
+        )
+    )
+    return True

@@ -1,0 +1,56 @@
+"""Run a spider of this project in the present process, to its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scrapy.crawler import AsyncCrawlerProcess
+from scrapy.settings import Settings
+
+from caselog.errors import RefusedError
+from crawler.spiders.leads import LeadsSpider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from scrapy import Spider
+
+    from crawler.session import CrawlSession
+
+
+def run_spider(spider: type[Spider], folder: Path, **arguments: Any) -> str:
+    """Run `spider` over the workspace in `folder` and return why it ended.
+
+    Ctrl-C and SIGTERM end it cleanly: what is under way is finished or stays pending.
+    """
+    settings = Settings()
+    settings.setmodule("crawler.settings", priority="project")
+    settings.set("LEADLINE_WORKSPACE", str(folder), priority="cmdline")
+    process = AsyncCrawlerProcess(settings, install_root_handler=False)
+    crawler = process.create_crawler(spider)
+    task = process.crawl(crawler, **arguments)
+    process.start()
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
+    return str(crawler.stats.get_value("finish_reason", "unknown"))
+
+
+def run_crawl(
+    session: CrawlSession, progress: Callable[[CrawlSession], None] | None = None
+) -> dict[str, float]:
+    """Follow the session's leads until nothing is left or its budget is spent; return the summary.
+
+    Raises:
+        RefusedError: Another crawl took one of the sites, or the transport was not ours.
+    """
+    reason = "finished"
+    if session.budgets:
+        reason = run_spider(LeadsSpider, session.workspace.folder, session=session, progress=progress)
+    if reason == "fenced":
+        raise RefusedError(
+            "Another crawl has taken a site of this one.", "Let one of them end.", code="fenced"
+        )
+    if reason not in {"finished", "shutdown"}:
+        raise RefusedError(f"The crawl was stopped: {reason}.", "Run leadline doctor.", code=reason)
+    return session.summary()

@@ -1,0 +1,230 @@
+"""A running crawl: its leads, sites and budgets, and which address goes out next."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from caselog.errors import RefusedError
+from caselog.records.leads import Lead
+from caselog.records.pages import Page
+from caselog.store import exclusions, fingerprints, frontier, leads, patterns, sites
+from caselog.vault import Vault
+from crawler.address import pattern as pattern_of
+from crawler.site_state import Budget, SiteState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from caselog.records.ids import LeadId, SiteId
+    from caselog.store.frontier import Pending
+    from caselog.store.log import Reader, Writer
+    from caselog.store.seals import Seals
+    from caselog.workspace import Workspace
+
+IN_HAND = 40
+"""How many addresses of one pattern are read from the case log at a time."""
+WATCH_S = 2.0
+"""How often a running crawl looks for hosts that were excluded or stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlOptions:
+    """What one call of the crawl may do."""
+
+    lead_ids: tuple[LeadId, ...] = ()
+    """Only these leads; empty is every confirmed lead."""
+    pages: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class CrawlSession:
+    """What spider, scheduler and recorder of one crawl share."""
+
+    workspace: Workspace
+    vault: Vault
+    options: CrawlOptions
+    sites: dict[SiteId, SiteState]
+    budgets: dict[LeadId, Budget]
+    lead_urls: dict[LeadId, str]
+    excluded: frozenset[str]
+    counts: Counter[str] = field(default_factory=Counter)
+    started_s: float = field(default_factory=time.monotonic)
+    started_cpu_s: float = field(default_factory=time.process_time)
+    watched_s: float = field(default_factory=time.monotonic)
+    sent: int = 0
+    turn: int = 0
+
+    def next_pending(self) -> Pending | None:
+        """Return the address to ask next, fair between sites, or None when none may go out now."""
+        if self.is_spent():
+            return None
+        now_s = time.monotonic()
+        order = list(self.sites.values())
+        for step in range(len(order)):
+            site = order[(self.turn + step) % len(order)]
+            if not site.may_send(now_s):
+                continue
+            row = site.next_pending(now_s, lambda name, site=site: self._refill(site, name))  # type: ignore[misc]  # mypy cannot type a default in a lambda
+            if row is not None:
+                self.turn = (self.turn + step + 1) % len(order)
+                self.sent += 1
+                self.budgets[row.lead_id].spend()
+                return row
+        return None
+
+    def _refill(self, site: SiteState, pattern: str) -> list[Pending]:
+        open_leads = [lead_id for lead_id, budget in self.budgets.items() if budget.pages_left > 0]
+        if not open_leads:
+            return []
+        with self.workspace.log.read() as reader:
+            return frontier.pending(
+                reader,
+                site_id=site.site_id,
+                pattern=pattern,
+                lead_ids=open_leads,
+                without=site.in_flight,
+                limit=IN_HAND,
+                now=datetime.now(UTC),
+            )
+
+    def is_spent(self) -> bool:
+        """Tell whether this call's pages or seconds are used up."""
+        if self.options.pages is not None and self.sent >= self.options.pages:
+            return True
+        seconds = self.options.seconds
+        return seconds is not None and time.monotonic() - self.started_s >= seconds
+
+    def is_over(self) -> bool:
+        """Tell whether nothing is left to ask."""
+        if any(site.in_flight for site in self.sites.values()):
+            return False
+        return self.is_spent() or all(site.is_over() for site in self.sites.values())
+
+    def watch(self) -> None:
+        """Obey hosts that were excluded or stopped since the last look."""
+        if time.monotonic() - self.watched_s < WATCH_S:
+            return
+        self.watched_s = time.monotonic()
+        with self.workspace.log.read() as reader:
+            self.excluded = closed_hosts(reader)
+        for site in self.sites.values():
+            site.stopped = site.stopped or site.host in self.excluded
+
+    def summary(self) -> dict[str, float]:
+        """Return the counts of this call, as the contract names them."""
+        return {
+            "pages": self.counts["pages"],
+            "evidence": self.counts["evidence"],
+            "proposals": self.counts["proposals"],
+            "requests": self.counts["requests"],
+            "refused_media": self.counts["refused_media"],
+            "bytes": self.counts["bytes"],
+            "seconds": round(time.monotonic() - self.started_s, 3),
+            "cpu_seconds": round(time.process_time() - self.started_cpu_s, 3),
+        }
+
+
+def closed_hosts(reader: Reader) -> frozenset[str]:
+    """Return every host that must not be contacted: excluded for good, or stopped."""
+    return exclusions.excluded_hosts(reader) | exclusions.stopped_hosts(reader)
+
+
+def open_session(workspace: Workspace, options: CrawlOptions) -> CrawlSession:
+    """Choose the leads, put their addresses into the frontier and take their sites.
+
+    Raises:
+        RefusedError: A named lead is not confirmed, or a live workspace lacks its authority.
+    """
+    workspace.require_authority()
+    with workspace.log.write() as writer:
+        chosen = _chosen_leads(writer, options.lead_ids)
+        excluded = closed_hosts(writer)
+        open_leads = [lead for lead in chosen if lead.host not in excluded]
+        budgets = {lead.id: _prepare(writer, workspace, lead, options) for lead in open_leads}
+        found = {lead.site_id: lead.host for lead in open_leads}
+        states = {
+            site_id: _take(writer, workspace, site_id, host=host, lead_ids=set(budgets))
+            for site_id, host in found.items()
+        }
+    return CrawlSession(
+        workspace=workspace,
+        vault=Vault(workspace.keys),
+        options=options,
+        sites=states,
+        budgets=budgets,
+        lead_urls={lead.id: lead.url for lead in open_leads},
+        excluded=excluded,
+    )
+
+
+def _chosen_leads(reader: Reader, wanted: Collection[LeadId]) -> list[Lead]:
+    states = leads.lead_states(reader)
+    for number in wanted:
+        reader.get(Lead, number)
+        if states.get(number) != leads.LeadState.CONFIRMED:
+            raise RefusedError(
+                f"Lead {number} is not confirmed.",
+                f"Confirm it first: leadline leads confirm {number}.",
+                code="unconfirmed",
+            )
+    return [
+        lead
+        for lead in reader.find(Lead)
+        if states.get(lead.id) == leads.LeadState.CONFIRMED and (not wanted or lead.id in wanted)
+    ]
+
+
+def _prepare(writer: Writer, workspace: Workspace, lead: Lead, options: CrawlOptions) -> Budget:
+    crawl = workspace.config.crawl
+    tag = frontier.url_tag(writer, lead.url)
+    found = frontier.Found(
+        url=lead.url, tag=tag, pattern=hashed(writer.vault, lead.url), depth=0, priority=10.0
+    )
+    frontier.seed(writer, site_id=lead.site_id, lead_id=lead.id, found=found)
+    asked = frontier.asked(writer, lead.id)
+    if asked and _is_due(writer, lead, revisit_days=crawl.revisit_days):
+        frontier.open_round(writer, lead.id)
+        asked = 0
+    limit = lead.pages or crawl.pages_per_lead
+    left = options.pages if options.pages is not None else max(0, limit - asked)
+    return Budget(
+        pages_left=left,
+        scope_depth=crawl.depth if lead.depth is None else lead.depth,
+        path_prefix=lead.path_prefix,
+    )
+
+
+def _is_due(reader: Reader, lead: Lead, *, revisit_days: int) -> bool:
+    """Tell whether a finished lead is to be visited again: nothing pending, and long enough ago."""
+    if frontier.pending_patterns(reader, lead.site_id, [lead.id]):
+        return False
+    last = reader.latest(Page, lead_id=lead.id)
+    return last is not None and datetime.now(UTC) - last.fetched_at >= timedelta(days=revisit_days)
+
+
+def _take(
+    writer: Writer, workspace: Workspace, site_id: SiteId, *, host: str, lead_ids: Collection[LeadId]
+) -> SiteState:
+    state = SiteState(
+        site_id=site_id,
+        tag=sites.site_tag(writer, site_id),
+        host=host,
+        epoch=frontier.take_site(writer, site_id, f"{os.uname().nodename[:40]}:{os.getpid()}"),
+        per_host=workspace.config.crawl.per_host,
+        waiting=frontier.pending_patterns(writer, site_id, list(lead_ids)),
+        known=frontier.known_tags(writer, site_id),
+        frame=fingerprints.frame_of(writer, site_id),
+    )
+    patterns.load(writer, site_id, state.book.restore)
+    return state
+
+
+def hashed(vault: Vault | Seals, url: str) -> str:
+    """Return the keyed name of an address's pattern; the shape itself may say too much."""
+    return vault.tag("pattern", pattern_of(url)).hex()[:16]

@@ -1,0 +1,158 @@
+"""The spider that follows confirmed leads: pages in, evidence and proposals out."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scrapy import Request, Spider
+from scrapy.exceptions import CloseSpider
+
+from caselog.errors import RefusedError
+from caselog.records.choices import Outcome
+from caselog.records.ids import LeadId
+from caselog.workspace import open_workspace
+from crawler.controls import fetch_controls
+from crawler.judge import Judge, Retry
+from crawler.recorder import Recorder, Result
+from crawler.session import CrawlOptions, open_session
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from typing import Self
+
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+    from twisted.python.failure import Failure
+
+    from caselog.store.frontier import Pending
+    from crawler.session import CrawlSession
+    from crawler.transport import Fetch
+
+MOST_ATTEMPTS = 3
+MOST_WAIT_S = 120.0
+
+
+class LeadsSpider(Spider):
+    """Ask what the frontier hands out, and record each answer."""
+
+    name = "leads"
+
+    def __init__(
+        self, *, session: CrawlSession, progress: Callable[[CrawlSession], None] | None = None
+    ) -> None:
+        super().__init__(self.name)
+        self.session = session
+        self.judge = Judge(session)
+        self.recorder = Recorder(session.workspace.log, self.judge.provenance)
+        self._progress = progress
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
+        """Return the spider; `scrapy crawl leads` may give `-a lead=1,2 -a pages=N -a seconds=N`."""
+        del args
+        session = kwargs.get("session")
+        if session is None:
+            workspace = open_workspace(Path(crawler.settings["LEADLINE_WORKSPACE"]))
+            session = open_session(workspace, _options(kwargs))
+        spider = cls(session=session, progress=kwargs.get("progress"))
+        spider._set_crawler(crawler)
+        return spider
+
+    async def start(self) -> AsyncIterator[Any]:
+        """Yield nothing: requests come from the frontier."""
+        return
+        yield
+
+    def request_for(self, row: Pending) -> Request:
+        """Return the request of one frontier row."""
+        site = self.session.sites[row.site_id]
+        return Request(
+            row.url,
+            callback=self.parse,
+            errback=self.failed,
+            dont_filter=True,
+            meta={"row": row, "download_slot": site.tag},
+        )
+
+    async def parse(self, response: Response) -> None:
+        """Record one answer."""
+        row: Pending = response.meta["row"]
+        fetch: Fetch = response.meta["fetch"]
+        site = self.session.sites[row.site_id]
+        verdict = self.judge.answer(site, row, response, fetch)
+        if isinstance(verdict, Retry):
+            self._retry(row, fetch, verdict)
+            return
+        if verdict.evidence is not None:
+            verdict = await self._with_frame(row, response, verdict)
+        self._write(row, fetch, verdict)
+
+    async def _with_frame(self, row: Pending, response: Response, verdict: Result) -> Result:
+        """Fetch the site's control pages if they are not known yet, and leave their blocks out."""
+        site = self.session.sites[row.site_id]
+        frame = await fetch_controls(self, site, row, self.judge)
+        return self.judge.settle_evidence(site, row, response, verdict, frame)
+
+    def failed(self, failure: Failure) -> None:
+        """Record a refusal or a failure of the transport."""
+        request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
+        row: Pending = request.meta["row"]
+        error = failure.value or RuntimeError()
+        verdict = self.judge.failure(row, error)
+        fetch = request.meta.get("fetch")
+        if isinstance(verdict, Retry):
+            self._retry(row, fetch, verdict)
+            return
+        self._write(row, fetch, verdict)
+
+    def _retry(self, row: Pending, fetch: Fetch | None, retry: Retry) -> None:
+        """Ask again later; after the last attempt the failure is the answer."""
+        site = self.session.sites[row.site_id]
+        if row.attempts + 1 >= MOST_ATTEMPTS:
+            self._write(row, fetch, retry.final)
+            return
+        wait_s = min(retry.wait_s, MOST_WAIT_S)
+        if retry.whole_site:
+            site.paused_until = time.monotonic() + wait_s
+        self.recorder.put_off(site, row, datetime.now(UTC) + timedelta(seconds=wait_s))
+        site.put_off(row, time.monotonic() + wait_s)
+        self.session.counts["requests"] += 1
+
+    def _write(self, row: Pending, fetch: Fetch | None, result: Result) -> None:
+        site = self.session.sites[row.site_id]
+        site.book.note(row.pattern, gain=result.gain, refused=result.refused in MEDIA_CODES)
+        try:
+            written = self.recorder.write(site, row, fetch, result)
+        except RefusedError as error:
+            raise CloseSpider(error.code) from error
+        finally:
+            site.let_go(row)
+        counts = self.session.counts
+        counts["requests"] += 1
+        counts["refused_media"] += result.refused in MEDIA_CODES
+        counts["bytes"] += (fetch.encoded_size_bytes or 0) if fetch else 0
+        if written is None:
+            return
+        counts["pages"] += 1
+        counts["evidence"] += written.evidence
+        counts["proposals"] += written.proposals
+        counts["errors"] += result.outcome is Outcome.ERROR
+        self.judge.learn(site, result)
+        if self._progress:
+            self._progress(self.session)
+
+
+MEDIA_CODES = frozenset({"media_type", "binary", "attachment", "too_large", "encoding"})
+"""Refusals after which the whole pattern is left alone."""
+
+
+def _options(arguments: dict[str, Any]) -> CrawlOptions:
+    numbers = [part for part in str(arguments.get("lead", "")).split(",") if part]
+    return CrawlOptions(
+        lead_ids=tuple(LeadId(int(part)) for part in numbers),
+        pages=int(arguments["pages"]) if "pages" in arguments else None,
+        seconds=float(arguments["seconds"]) if "seconds" in arguments else None,
+    )
