@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from caselog.errors import ConfigError, RefusedError
+from caselog.errors import ConfigError, IntakeError, RefusedError
 from caselog.records.choices import UserRole
 from caselog.records.ids import UserId
 from caselog.records.people import User
@@ -186,7 +186,9 @@ def new_user(
     if not _NAME.fullmatch(name):
         raise ConfigError("This user name is not usable.", "Take letters, digits, _ and -, at most 64.")
     if user_named(reader, name) is not None:
-        raise ConfigError(f"There is a user {name} already.", "Choose another name; list: leadline users list.")
+        raise ConfigError(
+            f"There is a user {name} already.", "Choose another name; list: leadline users list."
+        )
     first = not users(reader)
     if first and (role is not UserRole.SUPERVISOR or adder not in {None, name}):
         raise RefusedError(
@@ -217,6 +219,57 @@ def hash_password(password: str) -> str:
     return PasswordHasher().hash(password)
 
 
+def require_self(workspace: Workspace, name: str) -> Acting:
+    """Return the acting person after a log-in, for changes of their own log-in; any role may.
+
+    Raises:
+        RefusedError: Unknown, inactive or not logged in.
+
+    """
+    acting = require(workspace, name, Act.READ)
+    with workspace.log.read() as reader:
+        user = user_named(reader, name)
+    if user is not None and not workspace.practice:
+        log_in(user, Act.KEYS)
+    return acting
+
+
+def existing_user(reader: Reader, name: str) -> User:
+    """Return a person by name.
+
+    Raises:
+        IntakeError: There is none.
+
+    """
+    user = user_named(reader, name)
+    if user is None:
+        raise IntakeError(f"There is no user {name}.", "List them: leadline users list.")
+    return user
+
+
+def with_password(user: User, password: str, *, adder: str, now: datetime) -> User:
+    """Return the user's next row with a new password; an older token holds no longer.
+
+    Raises:
+        ConfigError: The password is too short.
+
+    """
+    row = _next_row(user, adder, now)
+    return replace(row, password_hash=hash_password(password), token_hash="", token_scope="")
+
+
+def removed(user: User, *, adder: str, now: datetime) -> User:
+    """Return the user's next row, with which they may act no longer.
+
+    Raises:
+        ConfigError: Somebody removes themselves, which could leave nobody.
+
+    """
+    if user.name == adder:
+        raise ConfigError("Nobody removes themselves.", "Let another supervisor do it.")
+    return replace(_next_row(user, adder, now), active=False, token_hash="", token_scope="")
+
+
 def scope_of(text: str) -> frozenset[Act]:
     """Return the acts in a comma-separated scope.
 
@@ -239,12 +292,9 @@ def with_token(user: User, scope: frozenset[Act], *, adder: str, now: datetime) 
     """Return the user's next row and the new token, which is stored nowhere; it replaces an older one."""
     token = "ll_" + secrets.token_urlsafe(32)
     row = replace(
-        user,
-        id=UserId(0),
+        _next_row(user, adder, now),
         token_hash=hashlib.sha256(token.encode()).hexdigest(),
         token_scope=",".join(sorted(act.value for act in scope)),
-        added_by=adder,
-        added_at=now,
     )
     return row, token
 
@@ -270,6 +320,10 @@ def _unknown(name: str, *, anybody: bool) -> RefusedError:
         ask if anybody else f"Add the first person: {first}",
         code="user",
     )
+
+
+def _next_row(user: User, adder: str, now: datetime) -> User:
+    return replace(user, id=UserId(0), added_by=adder, added_at=now)
 
 
 def _article(role: UserRole) -> str:
