@@ -26,7 +26,8 @@ _WHATWG = {
     "euc_kr": "cp949", "euc-kr": "cp949", "ks_c_5601-1987": "cp949", "windows-949": "cp949",
     "big5": "big5hkscs", "big5-hkscs": "big5hkscs", "iso-8859-8-i": "iso-8859-8",
     "iso-8859-6-i": "iso-8859-6",
-    "unicode": "utf-16-le", "utf-16": "utf-16-le", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be", "windows-874": "cp874",
+    "unicode": "utf-16-le", "utf-16": "utf-16-le", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
+    "windows-874": "cp874",
     "x-mac-cyrillic": "mac-cyrillic", "macintosh": "mac-roman", "x-mac-roman": "mac-roman",
 }  # fmt: skip
 _MULTI_BYTE = frozenset({"cp932", "cp949", "gb18030", "big5hkscs", "euc_jp", "iso2022_jp"})
