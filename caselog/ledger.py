@@ -70,8 +70,15 @@ def verify(case_log: CaseLog, *, roots: Mapping[int, str] | None = None) -> Veri
     Raises:
         TamperedError: Something was changed, deleted or added; names the record.
     """
+    try:
+        return _verify(case_log, roots or {})
+    except (TypeError, ValueError):
+        raise TamperedError("A row of the database holds a value of the wrong type.", NEXT_STEP) from None
+
+
+def _verify(case_log: CaseLog, roots: Mapping[int, str]) -> Verified:
     with case_log.read() as reader:
-        tree = _verify_tree(reader, roots or {})
+        tree = _verify_tree(reader, roots)
         found = [_verify_kind(reader, plan) for plan in PLANS.values()]
         records, purged = sum(count for count, _ in found), sum(count for _, count in found)
         if entries.entry_count(reader) != records:
@@ -84,7 +91,7 @@ def verify(case_log: CaseLog, *, roots: Mapping[int, str] | None = None) -> Veri
         records=records,
         unsealed=now.unsealed,
         purged=purged,
-        anchored=max((roots or {}).keys(), default=0),
+        anchored=max(roots, default=0),
     )
 
 

@@ -167,12 +167,14 @@ class _StatedHead:
 
 def _head(plain: dict[str, Any]) -> _StatedHead:
     try:
+        numbers = (plain["size"], plain["unsealed"])
         at = datetime.fromisoformat(plain["at"]) if plain["at"] is not None else None
-        return _StatedHead(
-            size=int(plain["size"]), root=str(plain["root"]), at=at, unsealed=int(plain["unsealed"])
-        )
+        stated = _StatedHead(size=numbers[0], root=str(plain["root"]), at=at, unsealed=numbers[1])
     except (KeyError, TypeError, ValueError):
         raise _changed("head.json has the wrong form") from None
+    if any(type(number) is not int for number in numbers):
+        raise _changed("head.json has the wrong form")
+    return stated
 
 
 def _verify_opened(opened: dict[str, Any], leaf: dict[str, Any] | None) -> None:

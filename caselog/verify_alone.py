@@ -126,7 +126,7 @@ def check(folder: Path, roots: dict[int, str]) -> str:
     head = read_canonical(read(folder, HEAD)[:-1], HEAD)
     opened = read_canonical(read(folder, OPENED)[:-1], OPENED) if has_opened else None
     size, root, leaf = check_log(folder, roots, opened.get("leaf_index") if opened else None)
-    if (head.get("size"), head.get("root")) != (size, root):
+    if (head.get("size"), head.get("root")) != (size, root) or type(head["size"]) is not int:
         raise ChangedError(f"The log does not have the root in {HEAD}.")
     if opened:
         check_opened(opened, leaf)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from caselog.errors import CaseError, ConfigError, IntakeError, SourceError
+from caselog.errors import CaseError, ConfigError, IntakeError, SourceError, TamperedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +120,7 @@ def own_errors() -> Iterator[None]:
         SourceError: The database is busy, full or cannot be reached.
         ConfigError: It is not the database that we expect.
         IntakeError: A row refers to one that does not exist, or exists already.
+        TamperedError: A text column holds bytes that are no text; we never write such.
     """
     try:
         yield
@@ -149,6 +150,9 @@ def _signs() -> dict[str, CaseError]:
     return {
         "append-only": SourceError(
             "The database refused to change an append-only row.", "Append a new record."
+        ),
+        "could not decode": TamperedError(
+            "The database holds bytes where text belongs.", "Run leadline ledger verify."
         ),
         "locked": SourceError("The database is busy.", "Wait for the other process, then try again."),
         "disk is full": SourceError("The disk of the database is full.", "Make room, then try again."),
