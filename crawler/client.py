@@ -260,7 +260,11 @@ class Transport:
         except AddressRefusedError as error:
             flight.refused_address = error.code
             raise
-        flight.opened(guarded)
+        try:
+            flight.opened(guarded)
+        except BaseException:
+            guarded.close()
+            raise
         return guarded
 
 

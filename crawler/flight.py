@@ -67,7 +67,6 @@ class Flight:
     def opened(self, guarded: GuardedSocket) -> None:
         """Take a new socket into account; raises `SentTwiceError` when the request has already gone out."""
         if self.is_sent:
-            guarded.close()
             raise SentTwiceError
         self._sockets.append(guarded)
 
