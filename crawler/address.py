@@ -353,8 +353,7 @@ def sibling_probe(url: str, token: str) -> str:
 
 
 def query_sibling(url: str, token: str) -> str | None:
-    """Give a surely missing address of the same script: its identifying value made absurd; None without a
-    query.
+    """Give a surely missing address of the same script: its identifying value made absurd, or None.
 
     The first numeric value that does not page or identify a session counts, else the first value of any kind.
 

@@ -54,3 +54,20 @@ class Frontier(BaseScheduler):
         if row is None:
             return None
         return self._spider.request_for(row)
+
+
+class NoFrontier(BaseScheduler):
+    """Schedule nothing: the checks ask for what they need themselves."""
+
+    def has_pending_requests(self) -> bool:
+        """Return False."""
+        return False
+
+    def enqueue_request(self, request: Request) -> bool:
+        """Refuse every request."""
+        del request
+        return False
+
+    def next_request(self) -> Request | None:
+        """Return None."""
+        return None

@@ -58,7 +58,6 @@ _ENDED_BY: Final = {
     "dd": ("/dd", "/dt"),
     "dt": ("/dd", "/dt"),
     "option": ("/option",),
-    "a": ("/a",),
 }
 """Open elements that a start tag ends."""
 _ROW_LEVEL: Final = {"/table": 0, "/tbody": 1, "/thead": 1, "/tfoot": 1, "/tr": 2, "/td": 3, "/th": 3}
@@ -122,7 +121,9 @@ class _Stack:
 
     def _open(self, name: str) -> None:
         end = "/" + name
-        if name in _ENDED_BY:
+        if name == "a":
+            self._close(end)  # a link ends the open one wherever it stands (13.2.6.4.7)
+        elif name in _ENDED_BY:
             self._end_same(_ENDED_BY[name])
         elif end in _ROW_LEVEL and end != "/table":
             self._end_cell(_ROW_LEVEL[end])
@@ -140,7 +141,6 @@ class _Stack:
             name = names[index]
             if name in closed:
                 self._end_element(index)
-                self.formatting -= name in _FORMATTING
                 return
             if name not in _FORMATTING and not (name == "/p" and closed[0] in {"/li", "/dd"}):
                 return

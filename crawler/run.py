@@ -8,15 +8,21 @@ from scrapy.crawler import AsyncCrawlerProcess
 from scrapy.settings import Settings
 
 from caselog.errors import RefusedError
+from crawler.spiders.checks import ChecksSpider
 from crawler.spiders.leads import LeadsSpider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from datetime import datetime
+
     from scrapy import Spider
 
+    from caselog.records.pages import Check
+    from caselog.workspace import Workspace
     from crawler.session import CrawlSession
+    from crawler.watched import Watched
 
 
 def run_spider(spider: type[Spider], folder: Path, **arguments: Any) -> str:
@@ -27,7 +33,7 @@ def run_spider(spider: type[Spider], folder: Path, **arguments: Any) -> str:
     settings = Settings()
     settings.setmodule("crawler.settings", priority="project")
     settings.set("LEADLINE_WORKSPACE", str(folder), priority="cmdline")
-    process = AsyncCrawlerProcess(settings, install_root_handler=False)
+    process = AsyncCrawlerProcess(settings)
     crawler = process.create_crawler(spider)
     task = process.crawl(crawler, **arguments)
     process.start()
@@ -54,3 +60,24 @@ def run_crawl(
     if reason not in {"finished", "shutdown"}:
         raise RefusedError(f"The crawl was stopped: {reason}.", "Run leadline doctor.", code=reason)
     return session.summary()
+
+
+def run_checks(
+    workspace: Workspace,
+    watched: list[Watched],
+    *,
+    clock: Callable[[], datetime] | None = None,
+    progress: Callable[[Check], None] | None = None,
+) -> None:
+    """Look at each watched item once and record what was seen.
+
+    Raises:
+        RefusedError: The workspace lacks its authority, or the transport was not ours.
+    """
+    workspace.require_authority()
+    if not watched:
+        return
+    arguments = {"workspace": workspace, "watched": watched, "clock": clock, "progress": progress}
+    reason = run_spider(ChecksSpider, workspace.folder, **arguments)
+    if reason not in {"finished", "shutdown"}:
+        raise RefusedError(f"The checks were stopped: {reason}.", "Run leadline doctor.", code=reason)

@@ -18,6 +18,7 @@ TWISTED_REACTOR_ENABLED = False
 ASYNCIO_EVENT_LOOP = None
 SCHEDULER = "crawler.frontier.Frontier"
 LOG_ENABLED = False
+LOG_INSTALL_ROOT_HANDLER = False
 LOG_FORMATTER = "crawler.quiet.QuietFormatter"
 STATS_DUMP = False
 

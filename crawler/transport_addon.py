@@ -70,8 +70,15 @@ class TransportAddon:
 
     async def spider_opened(self) -> None:
         """End the crawl unless both live handlers are ours."""
-        if has_own_handlers(self._crawler):
-            return
+        is_ours = False
+        try:
+            is_ours = has_own_handlers(self._crawler)
+        finally:
+            # Scrapy swallows what a signal's receiver raises, so a bug in the look must end the crawl too.
+            if not is_ours:
+                await self._end()
+
+    async def _end(self) -> None:
         logger.error("The download handlers are not ours: the crawl ends before its first request")
         engine = self._crawler.engine
         if engine is not None:
