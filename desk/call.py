@@ -43,16 +43,26 @@ class Call:
 
     @contextmanager
     def acting(self, act: Act) -> Iterator[tuple[Workspace, Acting]]:
-        """Open the workspace for somebody who may do `act`.
+        """Open the workspace for somebody who may do `act`; what they add is sealed into the ledger at the end.
 
         Raises:
             RefusedError: The person may not.
 
         """
-        from desk.access import require
+        from desk.access import Act, require
 
         with self.workspace() as workspace:
             yield workspace, require(workspace, self.user, act)
+            if act is not Act.READ:
+                seal(workspace)
+
+
+def seal(workspace: Workspace) -> None:
+    """Number everything that was added to the ledger."""
+    from caselog import ledger
+
+    with workspace.log.write() as writer:
+        ledger.seal(writer)
 
 
 def call_of(context: typer.Context) -> Call:

@@ -1,4 +1,7 @@
-"""Cases: the leads of one takedown together. Members follow from the changes; a lead is in one case at a time."""
+"""Cases: the leads of one takedown together.
+
+Members follow from the changes; a lead is in one case at a time.
+"""
 
 from __future__ import annotations
 

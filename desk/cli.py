@@ -18,7 +18,7 @@ from caselog.errors import CaseError
 from caselog.process import harden_process, start_logging
 from desk.call import Call
 from desk.commands import cases, evidence, exclusions, leads, ledger, people, records, terms, workspace
-from desk.output import Output, bug_report
+from desk.output import Output, bug_report, json_line
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -95,14 +95,13 @@ def global_options(
     quiet: bool = typer.Option(False, "--quiet", help="Print results and errors only."),
     version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
 ) -> None:
-    """Follow confirmed reports over text-only pages, keep hashes, find the host, write the notice, check removal."""
+    """Follow confirmed reports over text-only pages: evidence as hashes, host, notice, removal."""
     out = Output(json=as_json, quiet=quiet)
     if version:
         from importlib.metadata import version as version_of
 
-        out.row({"version": version_of("leadline")}) if as_json else print(
-            f"leadline {version_of('leadline')}"
-        )  # noqa: T201
+        number = version_of("leadline")
+        typer.echo(json_line({"version": number}) if as_json else f"leadline {number}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -209,7 +209,7 @@ def take_in(
 
 @contextmanager
 def rejected_file(path: Path) -> Iterator[Callable[[BadRow], None]]:
-    """Give a function that writes bad rows to a CSV file, which is made, readable by its owner, with the first.
+    """Give a function that writes bad rows to a CSV file, made with the first and readable by its owner.
 
     Raises:
         ConfigError: The file cannot be written; nothing is lost, because the batch is not committed then.

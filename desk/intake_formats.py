@@ -1,7 +1,7 @@
 """Read the files that come in, row by row: CSV, JSON lines, one address a line.
 
-Files are hostile or broken until proven good. Each bad row comes out as a `BadRow` with its line, a stable code and
-a sentence; the rows around it are read all the same, and no line is lost. Memory stays bounded whatever comes.
+Files are hostile or broken until proven good. Each bad row comes out as a `BadRow` with its line, a stable
+code and a sentence; the rows around it are read all the same, and no line is lost. Memory stays bounded.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ def cell(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return plain(", ".join(cell(item) for item in value))[:CELL_CHARACTERS]
     if isinstance(value, dict):
-        return plain(" ".join(cell(item) for item in value.values() if item is not None))[:CELL_CHARACTERS]
+        pairs = (f"{key} {cell(item)}" for key, item in value.items() if item is not None)
+        return plain(", ".join(pairs))[:CELL_CHARACTERS]
     return plain(str(value))[:CELL_CHARACTERS]
 
 
@@ -124,10 +125,10 @@ def bug_report(error: BaseException) -> str:
 
     No values of variables and no messages, because both may hold an address or a piece of a page.
     """
-    lines = []
+    lines: list[str] = []
     for link in _chain(error):
-        for frame in traceback.extract_tb(link.__traceback__, limit=-20):
-            lines.append(f"  {frame.filename}:{frame.lineno} in {frame.name}")
+        frames = traceback.extract_tb(link.__traceback__, limit=-20)
+        lines.extend(f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
         lines.append(f"{type(link).__module__}.{type(link).__qualname__} (its message is withheld)")
     return "\n".join(lines)
 

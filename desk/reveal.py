@@ -1,6 +1,7 @@
 """Show addresses in clear: who asked, which records, why; recorded before anything is printed.
 
-Practice workspaces reveal freely. Live ones reveal by id, few at a time, with a daily cap that a supervisor may lift.
+Practice workspaces reveal freely. Live ones reveal by id, few at a time, with a daily cap that a supervisor
+may lift.
 """
 
 from __future__ import annotations

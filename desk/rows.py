@@ -1,6 +1,6 @@
 """Turn records into the rows that commands print: the stable keys of the reference, absent values as None.
 
-Pure. Whatever depends on other records is given as an argument; `show` defangs an address or leaves it in clear.
+Pure. Whatever depends on other records is an argument; `show` defangs an address or leaves it in clear.
 """
 
 from __future__ import annotations

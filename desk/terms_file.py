@@ -1,6 +1,6 @@
 """Read the operator's own rules from a terms file; what they say is never logged, printed or kept in clear.
 
-In: CSV with `id,term,weight,kind`. Out: `Rule` records of a new version, which replaces the earlier one whole.
+In: CSV with `id,term,weight,kind`. Out: `Rule` records of a new version, which replaces the earlier one.
 """
 
 from __future__ import annotations
@@ -112,10 +112,8 @@ def _fault(fields: Mapping[str, str], form: str, ids: set[str], forms: set[str])
         return "kind", "The kind is neither word nor phrase."
     if not _is_weight(fields.get("weight", "1")):
         return "weight", f"The weight is no number above 0 and up to {GREATEST_WEIGHT:g}."
-    if fields["id"] in ids:
-        return "duplicate_id", "An earlier row has the same id."
-    if form in forms:
-        return "duplicate_term", "An earlier row has the same term after normalising."
+    if fields["id"] in ids or form in forms:
+        return "duplicate", "An earlier row has the same id, or the same term after normalising."
     return None
 
 

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.intake_formats import LINE_BYTES, RAW_CHARACTERS, BadRow, Columns, Row, read_csv, read_jsonl, read_text
+from desk.intake_formats import (
+    LINE_BYTES,
+    RAW_CHARACTERS,
+    BadRow,
+    Columns,
+    Row,
+    read_csv,
+    read_jsonl,
+    read_text,
+)
 
 COLUMNS = Columns(required=("url", "report"), optional=("category", "note"))
 HEADER = b"url,report,category,note\n"
@@ -53,7 +62,9 @@ def test_a_row_in_the_rejected_file_is_cut() -> None:
     assert len(row.raw) == RAW_CHARACTERS
 
 
-@pytest.mark.parametrize("header", [b"address,number\n", b"url,category\n", b"url,report,colour\n", b"url,url,report\n"])
+@pytest.mark.parametrize(
+    "header", [b"address,number\n", b"url,category\n", b"url,report,colour\n", b"url,url,report\n"]
+)
 def test_every_row_comes_back_under_a_wrong_header(header: bytes) -> None:
     rows = from_csv(header + GOOD + GOOD)
 
@@ -76,7 +87,9 @@ def test_an_empty_file_has_no_rows(data: bytes) -> None:
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
     rows = from_csv(b"\xef\xbb\xbfURL, report \r\nhttp://a.example/,R1\r\n")
 
-    assert [row.fields for row in rows if isinstance(row, Row)] == [{"url": "http://a.example/", "report": "R1"}]
+    assert [row.fields for row in rows if isinstance(row, Row)] == [
+        {"url": "http://a.example/", "report": "R1"}
+    ]
 
 
 def test_a_quoted_row_may_take_several_lines() -> None:
@@ -135,7 +148,11 @@ def test_a_list_gives_one_address_a_line() -> None:
     assert outline(rows) == [(1, "good"), (3, "good"), (4, "encoding")]
 
 
-@given(st.lists(st.sampled_from([b'"', b",", b"\n", b"\r\n", b"\0", b"\xff", b"a", b"url,report\n", b'""', b"\r"])))
+@given(
+    st.lists(
+        st.sampled_from([b'"', b",", b"\n", b"\r\n", b"\0", b"\xff", b"a", b"url,report\n", b'""', b"\r"])
+    )
+)
 def test_no_bytes_crash_the_csv_reader_or_lose_a_line(pieces: list[bytes]) -> None:
     data = b"".join(pieces)
     rows = from_csv(HEADER + data)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from desk.call import call_of
+from desk.call import call_of, seal
+
+if TYPE_CHECKING:
+    from caselog.workspace import Workspace
+    from desk.access import Acting
 
 
 def register(root: typer.Typer) -> None:
@@ -27,53 +32,42 @@ def verify(
 
     call = call_of(context)
     if folder:
-        from caselog.ledger_export import verify_export
+        from caselog.ledger_folder import verify_export
 
         call.out.row(asdict(verify_export(Path(folder))))
         return
     with call.workspace() as workspace:
-        with workspace.log.write() as writer:
-            ledger.seal(writer)
         verified = ledger.verify(workspace.log)
     call.out.row(asdict(verified))
 
 
 def export(
     context: typer.Context,
-    folder: str = typer.Argument(metavar="DIR", help="A new or empty folder."),
+    folder: str = typer.Argument(metavar="DIR", help="An earlier export in it is replaced."),
     open_evidence: int = typer.Option(
-        0,
-        "--open",
-        min=0,
-        metavar="EVIDENCE_ID",
-        help="Disclose the fields of this item.",
-        show_default=False,
+        0, "--open", min=0, metavar="EVIDENCE_ID", help="Disclose this item's hashes.", show_default=False
     ),
-    reason: str | None = typer.Option(None, "--reason", metavar="TEXT", help="Why the item is opened."),
 ) -> None:
-    """Write what a stranger needs to verify the ledger, with a stand-alone program."""
-    from caselog import ledger
-    from caselog.ledger_export import export as write_export
-    from caselog.records.choices import Subject
-    from desk.access import Act, now
-    from desk.reveal import record_reveal
+    """Write what a stranger needs to verify the ledger, with a stand-alone program; it holds no addresses."""
+    from caselog.ledger_folder import export as write_export
+    from desk.access import Act
 
     call = call_of(context)
     with call.acting(Act.LEDGER) as (workspace, acting):
-        with workspace.log.write() as writer:
-            if open_evidence:
-                record_reveal(
-                    writer,
-                    acting,
-                    Subject.EVIDENCE,
-                    [open_evidence],
-                    reason=reason or "Opened in a ledger export.",
-                    practice=workspace.practice,
-                    by_id=True,
-                    now=now(),
-                )
-            ledger.seal(writer)
+        if open_evidence:
+            _record_opening(workspace, acting, open_evidence)
+        seal(workspace)
         with workspace.log.read() as reader:
-            write_export(reader, Path(folder), open_evidence=open_evidence or None)
-            head = ledger.head(reader)
+            head = write_export(reader, Path(folder), open_evidence=open_evidence or None)
     call.out.row({"folder": folder, "size": head.size, "root": head.root, "opened": open_evidence or None})
+
+
+def _record_opening(workspace: Workspace, acting: Acting, number: int) -> None:
+    from caselog.records.choices import Subject, Verdict
+    from caselog.records.pages import Evidence
+    from desk.access import now
+    from desk.verdicts import decide
+
+    with workspace.log.write() as writer:
+        writer.get(Evidence, number)
+        decide(writer, acting, Subject.EVIDENCE, number, Verdict.EXPORTED, now=now())

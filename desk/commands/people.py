@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from desk.call import Call, call_of
+from desk.call import Call, call_of, seal
 
 if TYPE_CHECKING:
     from caselog.workspace import Workspace
@@ -57,6 +57,7 @@ def add(
                 writer, name=name, role=UserRole(role.value), password=secret, adder=adder, now=now()
             )
             writer.append(user)
+        seal(workspace)
     call.out.row({"name": user.name, "role": user.role, "added_by": user.added_by})
 
 
@@ -90,6 +91,7 @@ def token(
         with workspace.log.write() as writer:
             row, secret = with_token(existing_user(writer, name), acts, adder=adder, now=now())
             writer.append(row)
+        seal(workspace)
     call.out.row({"name": name, "scope": row.token_scope.split(","), "token": secret})
     call.out.say("Keep it: it is not shown again. Use it as LEADLINE_TOKEN.")
 
@@ -109,6 +111,7 @@ def password(
         with workspace.log.write() as writer:
             user = existing_user(writer, name)
             writer.append(with_password(user, secret, adder=adder, now=now()))
+        seal(workspace)
     call.out.say(f"The password of {name} is changed; an older token no longer holds.")
 
 
