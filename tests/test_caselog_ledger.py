@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import random
 import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
-from caselog import schema
+from caselog import schema, verify_alone
 from caselog.errors import ConfigError, IntakeError, TamperedError
 from caselog.ledger import Verified, export, head, leaf_indexes, seal, verify, verify_export
 from caselog.merkle import EMPTY_ROOT
@@ -27,7 +27,6 @@ from tests.caselog_samples import NOW, a_lead, evidence, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from caselog.store.log import CaseLog
 
@@ -189,6 +188,36 @@ def _without_foreign_keys(path: str, *statements: str) -> None:
             connection.execute(statement)
 
 
+def test_an_entry_of_an_unknown_kind_is_found(sealed_log: CaseLog) -> None:
+    tamper(sealed_log, "entries", "INSERT INTO entries (kind, record_id, body) VALUES ('Bread', 1, '{}')")
+
+    with pytest.raises(TamperedError, match="unknown kind"):
+        verify(sealed_log)
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", "null", "bread", '{"fields": {}, "kind": "Page", "id": 1}'])
+def test_a_changed_entry_is_found_before_sealing(sealed_log: CaseLog, body: str) -> None:
+    with sealed_log.write() as writer:
+        a_lead(writer, "https://rye.example/", "rye.example")
+    tamper(sealed_log, "entries", f"UPDATE entries SET body = '{body}' WHERE id = 13")
+
+    with pytest.raises(TamperedError, match="entry of lead 2"):
+        verify(sealed_log)
+
+
+def test_a_field_that_is_younger_than_the_entry_is_not_held_against_it(sealed_log: CaseLog) -> None:
+    with sealed_log.write() as writer:
+        a_lead(writer, "https://rye.example/", "rye.example")
+        body = json.loads(
+            writer.connection.exec_driver_sql("SELECT body FROM entries WHERE id = 13").scalar()
+        )
+    del body["fields"]["seconds"]
+    older = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    tamper(sealed_log, "entries", f"UPDATE entries SET body = '{older}' WHERE id = 13")
+
+    assert verify(sealed_log).records == 13
+
+
 def test_a_record_added_behind_the_ledger_is_found(sealed_log: CaseLog) -> None:
     statement = (
         "INSERT INTO users (name, role, password_hash, token_hash, token_scope, active, added_by, added_at) "
@@ -295,13 +324,9 @@ def alone(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def alone_here(exported: Path) -> Callable[[Path], int]:
-    """Give the exported program's `main`, loaded from the export."""
-    spec = importlib.util.spec_from_file_location("exported_verify", exported / "verify.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return lambda folder: int(module.main([str(folder)]))
+    """Give the exported program's `main`; the export holds the same bytes as the package."""
+    assert (exported / "verify.py").read_bytes() == Path(verify_alone.__file__).read_bytes()
+    return lambda folder: verify_alone.main([str(folder)])
 
 
 def test_an_export_holds_its_files_and_is_verified(exported: Path) -> None:
