@@ -191,7 +191,7 @@ class Judge:
 
     def _second_look(self, candidate: Candidate, *, is_named: bool) -> str | None:
         """Refuse what is only good enough when there is no abuse mailbox."""
-        without_role = candidate.tier % RUNGS in {OTHER_ROLE, NO_ROLE}
+        without_role = candidate.tier % RUNGS in {REMARK, OTHER_ROLE, NO_ROLE}
         if candidate.guessed or (self._speaks_of_abuse(candidate.mail) and not (without_role and is_named)):
             return None
         if "abuse" in _local(candidate):

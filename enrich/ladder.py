@@ -151,7 +151,7 @@ class Ladder:
 
 
 def _in_abuse_role(answer: Fetched) -> Fetched:
-    """Give the asked entity the abuse role: it was asked because it has that, and its own answer leaves it out."""
+    """Give the asked entity the abuse role: it was asked because of it, and its own answer leaves it out."""
     first, *rest = answer.registration.entities
     entities = (replace(first, roles=(*first.roles, "abuse")), *rest)
     return replace(answer, registration=replace(answer.registration, entities=entities))
