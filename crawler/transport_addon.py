@@ -31,6 +31,8 @@ PINNED: dict[str, Any] = {
         "http": _HANDLER, "https": _HANDLER, "data": None, "file": None, "ftp": None, "s3": None,
     },
     "DOWNLOAD_HANDLERS_BASE": {},
+    # A slot of its own could have a delay of 0.
+    "DOWNLOAD_SLOTS": {},
     "REMOTE_CONTROL_ENABLED": False,
     "TELNETCONSOLE_ENABLED": False,
     "COOKIES_ENABLED": False,
