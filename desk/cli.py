@@ -17,7 +17,19 @@ from typer.core import TyperGroup
 from caselog.errors import CaseError
 from caselog.process import harden_process, start_logging
 from desk.call import Call
-from desk.commands import cases, evidence, exclusions, leads, ledger, people, records, terms, workspace
+from desk.commands import (
+    cases,
+    checks,
+    crawl,
+    evidence,
+    exclusions,
+    leads,
+    ledger,
+    people,
+    records,
+    terms,
+    workspace,
+)
 from desk.output import Output, bug_report, json_line
 
 if TYPE_CHECKING:
@@ -30,7 +42,9 @@ COMMANDS: tuple[ModuleType, ...] = (
     cases,
     exclusions,
     terms,
+    crawl,
     evidence,
+    checks,
     records,
     ledger,
 )

@@ -1,0 +1,156 @@
+"""`checks`: look again at what was recorded, and a person's word on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from desk.call import call_of
+from desk.listing import IDS, REVEAL, REVEAL_REASON, print_list
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from caselog.records.pages import Check
+    from caselog.store.log import Reader
+    from caselog.workspace import Workspace
+    from desk.call import Call
+
+CHECK_COLUMNS = (
+    "id",
+    "evidence_id",
+    "url",
+    "signal",
+    "state",
+    "first_absent",
+    "last_present",
+    "due_at",
+    "checked_at",
+)
+
+
+class WordName(StrEnum):
+    """What a person may say of a checked page."""
+
+    REMOVED = "removed"
+    EDITED = "edited"
+    MOVED = "moved"
+    LIVE = "live"
+
+
+def register(root: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    checks = typer.Typer(help="Is it gone? Look again at recorded evidence.", no_args_is_help=True)
+    checks.command("run", epilog="Example: leadline checks run --all")(run)
+    checks.command("list", epilog="Example: leadline checks list")(list_checks)
+    checks.command(
+        "decide", epilog='Example: leadline checks decide 9 removed --reason "read by two people"'
+    )(decide)
+    root.add_typer(checks, name="checks")
+
+
+def run(
+    context: typer.Context,
+    everything: bool = typer.Option(False, "--all", help="Look at everything, also what is not due yet."),
+) -> None:
+    """Look at the evidence that is due."""
+    from desk.access import Act, now
+
+    call = call_of(context)
+    with call.acting(Act.CHECKS) as (workspace, _):
+        call.out.summary(**look_again(call, workspace, now=now(), everything=everything))
+
+
+def look_again(
+    call: Call,
+    workspace: Workspace,
+    *,
+    now: datetime,
+    everything: bool,
+    clock: Callable[[], datetime] | None = None,
+) -> dict[str, Any]:
+    """Make one round of checks with a progress bar and return its counts: by signal and by state.
+
+    Raises:
+        RefusedError: Another round runs in this workspace, or a safeguard said no.
+
+    """
+    from crawler.run import run_checks
+    from crawler.watched import due_evidence
+
+    signals: Counter[str] = Counter()
+    states: Counter[str] = Counter()
+    requests = 0
+    watched = due_evidence(workspace, now, everything=everything)
+    with workspace.alone("checks"), call.out.progress("checks", total=len(watched)) as advance:
+
+        def note(check: Check) -> None:
+            nonlocal requests
+            signals[check.signal.value] += 1
+            states[check.state.value] += 1
+            requests += check.requests
+            advance(1)
+
+        run_checks(workspace, watched, clock=clock, progress=note)
+    return {
+        "checks": sum(signals.values()),
+        "requests": requests,
+        "signals": dict(sorted(signals.items())),
+        "states": dict(sorted(states.items())),
+    }
+
+
+def list_checks(
+    context: typer.Context, ids: list[int] = IDS, reveal: bool = REVEAL, reason: str | None = REVEAL_REASON
+) -> None:
+    """List checks, oldest first."""
+    from caselog.records.choices import Subject
+
+    print_list(
+        call_of(context),
+        check_rows,
+        CHECK_COLUMNS,
+        subject=Subject.CHECK,
+        ids=ids,
+        reveal=reveal,
+        reason=reason,
+    )
+
+
+def check_rows(reader: Reader, show: Callable[[str], str]) -> Iterator[dict[str, Any]]:
+    """Give the row of every check."""
+    from caselog.records.pages import Check, Evidence
+    from desk.commands.records import page_urls
+    from desk.rows import check_row
+
+    pages = {item.id: item.page_id for item in reader.find(Evidence)}
+    urls = page_urls(reader, pages.values())
+    for check in reader.find(Check):
+        yield check_row(check, url=urls[pages[check.evidence_id]], show=show)
+
+
+def decide(
+    context: typer.Context,
+    number: int = typer.Argument(metavar="ID", help="Number of the check."),
+    word: WordName = typer.Argument(help="What stands there now."),
+    reason: str = typer.Option(
+        ..., "--reason", metavar="TEXT", help="Why; kept encrypted, without addresses."
+    ),
+) -> None:
+    """Say what a check that needs a person shows; the next look takes it into account."""
+    from caselog.records.choices import Subject, Verdict
+    from caselog.records.pages import Check
+    from desk import verdicts
+    from desk.access import Act, now
+    from desk.reveal import checked_reason
+
+    call = call_of(context)
+    with call.acting(Act.CHECKS) as (workspace, acting), workspace.log.write() as writer:
+        check = writer.get(Check, number)
+        text = checked_reason(reason, "decision")
+        verdicts.decide(writer, acting, Subject.CHECK, check.id, Verdict(word.value), now=now(), reason=text)
+    call.out.summary(decided=1)
