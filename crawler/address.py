@@ -80,7 +80,7 @@ def joined(origin: str, path: str, query: str = "") -> str:
         AddressError: It is too long, or holds control characters.
     """
     local = path + query
-    if not local.startswith("/"):
+    if local[:1] not in {"/", "\\"}:
         local = f"/{local}"
     if not _PLAIN.fullmatch(local):
         local = _canonical_local(*_cut(local))
@@ -171,7 +171,7 @@ def _canonical_authority(scheme: str, authority: str) -> str:
 def _split_port(authority: str) -> tuple[str, str]:
     if authority.startswith("["):
         host, bracket, port = authority.partition("]")
-        if port and not port.startswith(":"):
+        if not bracket or (port and not port.startswith(":")):
             raise AddressError("bad_host")
         return host + bracket, port[1:]
     host, _, port = authority.partition(":")
@@ -311,7 +311,7 @@ def _segment_shape(segment: str) -> str:
         return ""
     extension = _EXTENSION.search(segment)
     stem = segment[: extension.start()] if extension else segment
-    tail = extension[0] if extension else ""
+    tail = _DIGITS.sub("#", extension[0]) if extension else ""
     pieces = _WORD_BREAK.split(_HEX_ID.sub("#", stem))
     words = [_DIGITS.sub("#", piece) for piece in pieces[::2]]
     worded = [word for word in words if word and "#" not in word]

@@ -44,7 +44,9 @@ _PREFORMATTED: Final = frozenset({"pre", "textarea", "listing", "xmp", "plaintex
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
 _HTTP = re.compile(r"https?:", re.IGNORECASE)
 _BLANK_LINE = re.compile(r"\n[ \t\f\v]*\n\s*")
-_REFRESH = re.compile(r"\s*[\d.]*\s*[;,]?\s*(?:url\s*=\s*)?[\"']?([^\"'\s][^\"']*)", re.IGNORECASE)
+_REFRESH = re.compile(
+    r"\s*+[\d.]*+(?:\s*+[;,]\s*+|\s++)(?:url\s*+=\s*+)?+[\"']?+([^\"'\s][^\"']*+)", re.IGNORECASE
+)
 _WASTE = re.compile(r"[\t\r\n]+")
 
 

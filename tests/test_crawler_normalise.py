@@ -1,5 +1,6 @@
 """The normalisation: the same form whatever the disguise, and the same as its steps taken one by one."""
 
+# ruff: noqa: RUF001 - look-alikes are the subject
 from __future__ import annotations
 
 import hashlib

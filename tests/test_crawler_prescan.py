@@ -1,0 +1,138 @@
+"""The pre-scan: bombs are refused or harmless, honest pages pass, and no tag is missed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
+
+from crawler.prescan import MAX_ATTRIBUTES, MAX_DEPTH, PARSER_BOMB, refusal
+
+SIZE = 256 * 1024
+MANY = 30_000
+
+
+def _fonts(count: int) -> str:
+    return "".join(f"<font size={number}>" for number in range(count))
+
+
+REFUSED = {
+    "one tag with many attributes": "<p " + " ".join(f"a{n}=1" for n in range(MANY)) + ">",
+    "attributes behind a quoted bracket": '<p x=">" ' + " ".join(f"a{n}" for n in range(MANY)) + ">",
+    "attributes without an end": "<p " + "a=1 " * MANY,
+    "a tag of one long name": "<p " + "a" * 20_000 + "=1 b>",
+    "deep elements": "<div>" * MANY,
+    "deep unknown elements": "<bread-loaf>" * MANY,
+    "deep capitals": "<DIV>" * MANY,
+    "deep tables": "<table>" * MANY,
+    "formatting in paragraphs": "<p><b><i><a href=x>" * MANY,
+    "unclosed bold in closed blocks": "<b><div></b>" * MANY,
+    "links that hold tables": "<a href=x><table>" * MANY,
+    "different fonts": _fonts(MANY),
+    "fonts reopened in paragraphs": _fonts(400) + "<p>x" * MANY,
+    "fonts reopened in blocks": "<p>" + _fonts(400) + "<div>x</div>" * MANY,
+    "items and definitions by turns": "<li><dd>" * MANY,
+    "end tags that a barrier stops": ("<div>" * 490 + "<object>" + "</div>" * 490) * 3,
+    "a style in a drawing": "<svg><style>" + "<g>" * MANY,
+    "options in a drawing": "<svg>" + "<option>" * MANY,
+    "cells in a drawing": "<table><td><svg>" + "<td><g>" * MANY,
+    "a title in a selection": "<select><title>" + "<template>" * MANY,
+    "deep templates": "<template>" * MANY,
+    "cells outside a table": "<td><div>" * MANY,
+    "a doctype that hides a quote": '<!x <p a="> ' + "<div>" * MANY + '">',
+    "a name with a no-break space": '<p\u00a0a="> ' + "<div>" * MANY + '">',
+    "a Kelvin sign in a void name": "<lin\u212a>" * MANY,
+    "a bare equals sign before quotes": '<p ="a b="=" c=">' + "<div>" * MANY + '">',
+    "deep buttons": "<button>" * MANY,
+    "ruby": "<ruby><rt>" * MANY,
+}
+HARMLESS = {
+    "entities": "&amp;" * (SIZE // 5),
+    "ampersands": "&" * SIZE,
+    "brackets": "<" * SIZE,
+    "names without an end": "<a" * (SIZE // 2),
+    "comments without an end": "<!--" * (SIZE // 4),
+    "comment dashes": "<!-- -" * (SIZE // 6),
+    "end tags of paragraphs": "</p>" * (SIZE // 4),
+    "paragraphs": "<p>" * (SIZE // 3),
+    "links in paragraphs that never began": "<a href=x></p>" * 10_000,
+    "options": "<select>" + "<option>" * 10_000,
+    "fostered blocks": "<table>" + "x<div></div>" * 10_000,
+    "a long value": '<p x="' + "a" * SIZE + '">',
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
+def test_a_bomb_is_refused(text: str) -> None:
+    assert refusal(text) == PARSER_BOMB
+
+
+@pytest.mark.parametrize("text", HARMLESS.values(), ids=HARMLESS)
+def test_what_only_looks_like_a_bomb_passes_and_parses(text: str) -> None:
+    assert refusal(text) is None
+    assert LexborHTMLParser(text, options=LexborDocumentOptions.WO_EVENTS).root is not None
+
+
+SLOPPY = {
+    "items without ends": "<ul>" + "<li>rye<p>bread" * 2_000 + "</ul>",
+    "definitions without ends": "<dl>" + "<dt>rye<dd>bread" * 2_000,
+    "cells without ends": "<table>" + "<tr><td>rye<td>bread" * 2_000 + "</table>",
+    "cells that hold blocks": "<table>" + "<tr><td><div>rye</div><td><p>bread" * 2_000 + "</table>",
+    "line breaks and pictures": "<br><img src=x><hr>" * 3_000,
+    "anchors without ends": "<a name=x>rye<p>" * 2_000,
+    "posts": "<div class='post'><b>baker</b><p>Rye <i>and</i> salt<br></p></div>" * 3_000,
+    "a script with comparisons": "<script>for(i=0;i<n;i++){s='<b>'+x}</script><p>rye</p>" * 300,
+    "uppercase": "<DIV><P>rye</P></DIV>" * 2_000,
+}
+
+
+@pytest.mark.parametrize("text", SLOPPY.values(), ids=SLOPPY)
+def test_an_honest_page_in_bad_style_passes(text: str) -> None:
+    assert refusal(text) is None
+
+
+def test_as_many_attributes_as_allowed_pass() -> None:
+    tag = "<p {}>"
+
+    assert refusal(tag.format(" ".join(f"attribute{n}" for n in range(MAX_ATTRIBUTES)))) is None
+    assert refusal(tag.format(" ".join(f"attribute{n}" for n in range(MAX_ATTRIBUTES + 1)))) == PARSER_BOMB
+
+
+def test_as_deep_as_allowed_passes() -> None:
+    assert refusal("<div>" * MAX_DEPTH) is None
+    assert refusal("<div>" * (MAX_DEPTH + 1)) == PARSER_BOMB
+
+
+NAMES = "a b p li dd dt td tr table div span svg option select button object font style title template ul dl".split()
+TAGS = [f"<{name}>" for name in NAMES] + [f"</{name}>" for name in NAMES] + ["x", "<b a=1>", "<b a=2>"]
+
+
+@given(st.lists(st.sampled_from(TAGS), min_size=1, max_size=6))
+def test_a_short_piece_repeated_is_refused_or_stays_shallow(piece: list[str]) -> None:
+    """Whatever the parser makes deep by repetition is refused: the stack never loses count."""
+    text = "".join(piece) * 1_500
+    if refusal(text) is None:
+        assert _depth(text) <= 5 * MAX_DEPTH
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    node = LexborHTMLParser(text, options=LexborDocumentOptions.WO_EVENTS).root
+    while node is not None:
+        deepest = max(deepest, depth)
+        child = node.first_child
+        depth += child is not None
+        while child is None and node is not None:
+            child = node.next
+            if child is None:
+                node = node.parent
+                depth -= 1
+        node = child
+    return deepest
+
+
+@given(st.text(alphabet="<>/!-=\"' \tabdivp\u00a0\0", max_size=200))
+def test_any_text_is_scanned(text: str) -> None:
+    assert refusal(text) in {None, PARSER_BOMB}
