@@ -86,6 +86,7 @@ _DOWNLOAD_WORDS: Final = frozenset(
     herunterladen anhang télécharger descargar scarica downloaden baixar pobierz скачать indir
     تحميل""".split()
 )
+_ACTING: Final = _SESSION_WORDS | _STATE_WORDS | _DOWNLOAD_WORDS
 _STATE_PAIRS: Final = frozenset(
     {("post", "new"), ("new", "post"), ("topic", "new"), ("new", "topic"), ("new", "thread")}
 )
@@ -114,7 +115,6 @@ _PREVIOUS_WORDS: Final = frozenset(
     """previous prev prevpage newer zurück vorherige précédent précédente anterior precedente indietro vorige
     poprzednia wstecz предыдущая назад önceki geri السابق < « ‹ ← << 上一页 前へ""".split()
 )
-_BUTTON_WORDS: Final = frozenset(
     {"share", "email", "restore", "import", "cron", "setup", "install", "move", "posting"}
 )
 
@@ -188,9 +188,7 @@ def _code_of(words: list[str]) -> str | None:
             return code
         if any(word in table for word in words) and all(word in table or word in _FILLERS for word in words):
             return code
-    if len(words) == 2 and tuple(words) in _STATE_PAIRS:
-        return STATE_CHANGING
-    return SESSION if joined in {"signin", "logout"} else None
+    return None
 
 
 def _segment_code(segment: str, before: list[str]) -> str | None:

@@ -116,7 +116,7 @@ def folded_blocks(blocks: Sequence[str]) -> list[list[str]]:
 
 
 def _folded_apart(lines: Sequence[str]) -> list[list[str]]:
-    """Fold lines of ASCII and others apart: the first way is ten times quicker, and most lines can take it."""
+    """Fold ASCII lines and others apart: the first way is ten times quicker, and most lines take it."""
     plain = [line if line.isascii() else "" for line in lines]
     other = ["" if line.isascii() else line for line in lines]
     quick = _fold_lines("\n".join(plain)).split("\n")

@@ -122,7 +122,8 @@ class _Stack:
     def _open(self, name: str) -> None:
         end = "/" + name
         if name == "a":
-            self._close(end)  # a link ends the open one wherever it stands (13.2.6.4.7)
+            if self.formatting:
+                self._close(end)  # a link ends the open one wherever it stands (13.2.6.4.7)
         elif name in _ENDED_BY:
             self._end_same(_ENDED_BY[name])
         elif end in _ROW_LEVEL and end != "/table":

@@ -1,4 +1,5 @@
 """Fingerprints: copies are found whatever surrounds them, strangers are not, and no text stays."""
+# ruff: noqa: E501, SIM905 - word lists read better
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Links: what changes state is never followed, whatever the language; threads about such words are."""
-# ruff: noqa: RUF001 - interface words of many languages
+# ruff: noqa: E501, RUF001 - tables of interface words
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Matching: terms are found in any disguise, whole words only, and nothing but numbers comes out."""
+# ruff: noqa: E501, RUF001 - look-alikes and tables
 
 from __future__ import annotations
 
@@ -128,7 +129,7 @@ TWINS = {
     "t": "tT7ｔ",
     "p": "pрP",
     "c": "cсС",
-}  # noqa: RUF001
+}
 
 
 @given(st.data(), st.sampled_from(["pasta", "oatcake", "tapioca", "pesto sauce"]))

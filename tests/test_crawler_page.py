@@ -1,4 +1,5 @@
 """Reading: blocks as people see them, links to pages only, and no page that breaks the reader."""
+# ruff: noqa: E501 - tables of markup
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """The pre-scan: bombs are refused or harmless, honest pages pass, and no tag is missed."""
+# ruff: noqa: E501, SIM905 - word lists read better
 
 from __future__ import annotations
 
