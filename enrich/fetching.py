@@ -95,7 +95,7 @@ class Fetcher:
                 tls = _begin_tls(sockets[0], host)
                 sockets.append(tls)
                 tls.do_handshake()
-            return self._exchange(sockets[-1], parts)
+            found = self._exchange(sockets[-1], parts)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise SourceError(
                 "A registry did not answer properly.", "Run the look-up again later."
@@ -104,6 +104,9 @@ class Fetcher:
             watchdog.cancel()
             for sock in sockets:
                 sock.close()
+        if monotonic() >= deadline:
+            raise SourceError("A registry is too slow.", "Run the look-up again later.")
+        return found
 
     def _exchange(self, sock: socket.socket, parts: SplitResult) -> tuple[int, dict[str, str], bytes]:
         path = parts.path or "/"
@@ -126,6 +129,9 @@ class Fetcher:
             response.close()
         if len(body) > MAX_BODY_BYTES:
             raise SourceError("A registry's answer is too large.", "Ask the registry by hand.")
+        if response.status == 200 and response.length:
+            # The server promised more than it sent: a part is never taken for the whole.
+            raise http.client.IncompleteRead(body, response.length)
         return response.status, headers, body
 
     def _connect(self, host: str, port: int, deadline: float) -> socket.socket:
