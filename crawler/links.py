@@ -115,8 +115,6 @@ _PREVIOUS_WORDS: Final = frozenset(
     """previous prev prevpage newer zurück vorherige précédent précédente anterior precedente indietro vorige
     poprzednia wstecz предыдущая назад önceki geri السابق < « ‹ ← << 上一页 前へ""".split()
 )
-    {"share", "email", "restore", "import", "cron", "setup", "install", "move", "posting"}
-)
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
