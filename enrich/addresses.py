@@ -35,15 +35,14 @@ class Span:
 
 
 def parse_address(text: str) -> Address | None:
-    """Return the address that `text` writes, or None; zero-padded IPv4 is read as decimal.
+    """Return the address that `text` writes, or None; IPv4-mapped IPv6 is unwrapped.
 
-    IPv4-mapped IPv6 is unwrapped; scoped addresses (`%eth0`) are no addresses of a host.
+    Scoped addresses (`%eth0`) are no addresses of a host, and zero-padded IPv4 is none either: some read it
+    as octal, and so as another host.
     """
     text = text.strip()
     if len(text) > 45 or "%" in text:
         return None
-    if text.count(".") == 3 and ":" not in text:
-        text = ".".join(part.lstrip("0") or "0" for part in text.split("."))
     try:
         found = ipaddress.ip_address(text)
     except ValueError:
@@ -58,10 +57,17 @@ def unwrap(ip: Address) -> Address:
     return ip
 
 
+def parse_registry_address(text: str) -> Address | None:
+    """Return the address that a registry wrote, which pads with zeros and means decimal."""
+    if text.count(".") == 3 and ":" not in text:
+        text = ".".join(part.strip().lstrip("0") or "0" for part in text.split("."))
+    return parse_address(text)
+
+
 def parse_span(start: str, end: str) -> Span | None:
     """Return the range from `start` to `end`, each with or without a prefix length (RFC 9083, 5.4)."""
-    first = parse_address(start.partition("/")[0])
-    last = parse_address(end.partition("/")[0])
+    first = parse_registry_address(start.partition("/")[0])
+    last = parse_registry_address(end.partition("/")[0])
     if first is None or last is None or first.version != last.version or int(first) > int(last):
         return None
     return Span(first=first, last=last)

@@ -62,7 +62,7 @@ def look_up(
     """Return the hosting record of a host.
 
     Args:
-        host: A host key: name or address, canonical or not.
+        host: A host key: name or address, with or without a port.
         sources: What may be asked; without a name source no name is resolved.
         now: The time of the look-up, aware UTC.
         mode: `intake` and `offline` ask no registry; `registries` asks those of numbers; `all` also asks for
@@ -72,7 +72,7 @@ def look_up(
     """
     subject = read_host(host, sources.suffixes)
     if subject.kind is HostKind.ONION:
-        return Hosting(host=subject.name, mode=mode, resolved_at=now)
+        return Hosting(host=_key(host, subject), mode=mode, resolved_at=now)
     names = resolve_host(subject, sources.names, now) if sources.names else NameFacts()
     addresses = _addresses(subject, names, known_addresses)
     usable = [ip for ip in addresses if _may_look_up(ip, practice=sources.practice)]
@@ -88,12 +88,18 @@ def look_up(
     asker = Ladder(sources=sources, judge=judge, now=now, ask=ask and host_row is None)
     found = _network_facts(usable, origins, asker, rows)
     registrar, trace = _registrar(subject, sources, judge, now) if mode == "all" else (Registrar(), Found())
-    record = Hosting(host=subject.name, mode=mode, platform=platform, resolved_at=now)
+    record = Hosting(host=_key(host, subject), mode=mode, platform=platform, resolved_at=now)
     record = _with_names(record, names, addresses)
     record = _with_location(record, verdict, proxy, sources.national)
     record = _with_origin(record, origins[0] if origins else None)
     record = _with_network(record, found, trace)
     return replace(record, registrar=registrar.name, registrar_contact=registrar.contact)
+
+
+def _key(host: str, subject: Host) -> str:
+    """Return the host key of the record: as it came, port and brackets too, so that it is found by it."""
+    given = host.strip().lower()
+    return given if ":" in given else subject.name
 
 
 def _addresses(subject: Host, names: NameFacts, known: Sequence[str]) -> list[Address]:

@@ -72,6 +72,8 @@ class Suffixes:
         if found.suffix:
             return f"{found.domain}.{found.suffix}" if found.domain else None
         labels = name.split(".")
+        if labels[-1].isdigit():
+            return None
         return ".".join(labels[-2:]) if len(labels) >= 2 and all(labels) else None
 
     def platform(self, name: str) -> str | None:

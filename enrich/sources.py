@@ -98,7 +98,7 @@ def build_sources(
     """
     servers = settings.whois or {}
     _check_practice(settings, servers)
-    pace = limiter or MemoryLimiter({} if settings.practice else LIVE_PACE)
+    pace = MemoryLimiter({} if settings.practice else LIVE_PACE) if limiter is None else limiter
     bootstrap = read_bootstrap(_below(settings, settings.rdap_bootstrap)) if settings.rdap_bootstrap else None
     fetcher = Fetcher(practice=settings.practice, user_agent=settings.user_agent)
     return Sources(
@@ -113,8 +113,8 @@ def build_sources(
         registries=Registries(
             bootstrap=bootstrap,
             fetcher=fetcher,
-            cache=cache or MemoryCache(),
-            more=more or MemoryCache(),
+            cache=MemoryCache() if cache is None else cache,
+            more=MemoryCache() if more is None else more,
             limiter=pace,
             log_query=log_query,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from caselog.records.hosting import Hosting
+    from enrich.addresses import Address
+    from enrich.interface import Cached
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ABUSE = entity(["abuse"], "Bread Abuse", "abuse@ovenhost.test")
@@ -493,7 +496,8 @@ def test_private_addresses_have_no_country_and_are_not_asked_about(
 def test_a_mapped_address_is_its_ipv4_one(house: House) -> None:
     record = look_up("[::ffff:203.0.113.7]:8080", sources=house.sources(), now=NOW, mode="offline")
 
-    assert (record.host, record.country) == ("203.0.113.7", "FI")
+    assert (record.host, record.addresses) == ("[::ffff:203.0.113.7]:8080", ("203.0.113.7",))
+    assert record.country == "FI"
 
 
 def test_a_platform_is_named_and_its_own_mailbox_is_allowed(
@@ -543,3 +547,115 @@ def test_a_live_workspace_asks_no_loopback_registry_and_no_plain_http(house: Hou
 
     assert rdap.hits == {}
     assert "scheme" in errors(record)
+
+
+class WrittenCache:
+    """Keeps answers as JSON text, as a database does."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Cached, str]] = []
+
+    def get(self, ip: Address, now: datetime) -> Cached | None:
+        fitting = [(kept, text) for kept, text in self.rows if kept.span.holds(ip) and kept.expires_at > now]
+        return replace(fitting[-1][0], facts=json.loads(fitting[-1][1])) if fitting else None
+
+    def put(self, cached: Cached) -> None:
+        self.rows.append((replace(cached, facts={}), json.dumps(cached.facts)))
+
+
+def test_a_cache_that_writes_json_gives_the_same_records_without_a_question(
+    house: House, rdap: RdapServer
+) -> None:
+    holder = entity(
+        ["registrant"], "Oven", kind="org", entities=[entity(["abuse"], "A", "zz@a.test", "q@a.test")]
+    )
+    remark = [{"description": ["bread only"]}]
+    rdap.networks["203.0.113.0/24"] = network(
+        "203.0.113.0/24", holder, remarks=remark, port43="whois.arin.net"
+    )
+    cache, more = WrittenCache(), WrittenCache()
+    with WhoisServer(default="OrgAbuseEmail: abuse@ovenhost.test") as whois:
+        settings = replace(house.settings, whois={"arin": whois.address})
+        first, second = (
+            look_up(
+                "203.0.113.7",
+                sources=build_sources(settings, cache=cache, more=more),
+                now=NOW,
+                mode="registries",
+            )
+            for _ in range(2)
+        )
+
+        assert (first, ["abuse@ovenhost.test"]) == (second, contacts(first))
+        assert (sum(rdap.hits.values()), len(whois.questions)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "content"),
+    [
+        ("providers", "not toml ["),
+        ("providers", '[[provider]]\nkind = "proxy"\n'),
+        ("providers", '[[provider]]\nname = "x"\nkind = "odd"\n'),
+        ("providers", '[[provider]]\nname = "x"\nranges = ["bread"]\n'),
+        ("providers", '[[provider]]\nname = "x"\ncontact = "a@b\\r\\n.test"\n'),
+        ("national", "bread\n"),
+        ("country", "bread\n"),
+        ("asn", "bread\n"),
+    ],
+)
+def test_a_malformed_table_is_the_operators_fault(house: House, setting: str, content: str) -> None:
+    (house.folder / "table").write_text(content)
+
+    with pytest.raises(ConfigError):
+        house.sources(**{setting: ("table",) if setting == "country" else "table"})
+
+
+@pytest.mark.parametrize("content", ["bread", "[]", '{"services": 7}', '{"services": [[["0.0.0.0/0"]]]}'])
+def test_a_malformed_bootstrap_is_the_operators_fault(house: House, content: str) -> None:
+    (house.folder / "bootstrap" / "ipv4.json").write_text(content)
+
+    with pytest.raises(ConfigError):
+        house.sources()
+
+
+def test_the_longest_prefix_and_suffix_choose_the_registry(house: House, rdap: RdapServer) -> None:
+    services = [[["203.0.0.0/8"], ["http://127.0.0.1:1/"]], [["203.0.113.0/24"], [rdap.url.rstrip("/")]]]
+    (house.folder / "bootstrap" / "ipv4.json").write_text(json.dumps({"services": services}))
+    rdap.networks["203.0.113.0/24"] = network("203.0.113.0/24", ABUSE)
+
+    record = look_up("203.0.113.7", sources=house.sources(), now=NOW, mode="registries")
+
+    assert contacts(record) == ["abuse@ovenhost.test"]
+    assert house.sources().registries.bootstrap.for_domain("www.bread.example") == rdap.url
+    assert house.sources().registries.bootstrap.for_domain("bread.invalid") is None
+
+
+@pytest.mark.parametrize("word", ["redacted", "withheld"])
+def test_a_registrars_placeholder_is_no_contact(house: House, rdap: RdapServer, word: str) -> None:
+    abuse = entity(["abuse"], "C", f"{word}@registrar.test")
+    rdap.paths["domain/bread.example"] = {"entities": [entity(["registrar"], "R", entities=[abuse])]}
+
+    record = look_up("bread.example", sources=house.sources(), now=NOW, mode="all")
+
+    assert (record.registrar, record.registrar_contact) == ("R", None)
+
+
+@pytest.mark.parametrize("kind", ["cloudfront.net", "fastly.net", "b-cdn.net"])
+def test_an_alias_to_a_proxy_is_a_sign(house: House, names: DnsServer, kind: str) -> None:
+    names.zone["www.bread.example"] = [f"CNAME d1.{kind}"]
+    names.zone[f"d1.{kind}"] = ["A 203.0.113.7"]
+    names.zone["bread.example"] = ["NS ns.oven.test"]
+
+    record = look_up("www.bread.example", sources=house.sources(providers=""), now=NOW, mode="offline")
+
+    assert (record.proxied, record.country) == (True, None)
+
+
+def test_a_holder_who_is_a_private_person_is_not_named(house: House, rdap: RdapServer) -> None:
+    person = entity(["registrant"], "Anna Berg", kind="individual")
+    rdap.networks["203.0.113.0/24"] = network("203.0.113.0/24", person, ABUSE)
+
+    record = look_up("203.0.113.7", sources=house.sources(), now=NOW, mode="registries")
+
+    assert record.holder is None
+    assert "Anna" not in json.dumps(record.answers)

@@ -29,6 +29,7 @@ SUFFIXES = Suffixes()
         ("bäcker.example", "xn--bcker-gra.example", HostKind.DOMAIN, "xn--bcker-gra.example"),
         ("shop.bread.co.uk", "shop.bread.co.uk", HostKind.DOMAIN, "bread.co.uk"),
         ("baker.github.io", "baker.github.io", HostKind.PLATFORM, "github.io"),
+        ("017.0.0.1", "017.0.0.1", HostKind.DOMAIN, None),
         ("onion.example", "onion.example", HostKind.DOMAIN, "onion.example"),
     ],
 )
