@@ -43,7 +43,7 @@ class Call:
 
     @contextmanager
     def acting(self, act: Act) -> Iterator[tuple[Workspace, Acting]]:
-        """Open the workspace for somebody who may do `act`; what they add is sealed into the ledger at the end.
+        """Open the workspace for somebody who may do `act`; seal what was added at the end.
 
         Raises:
             RefusedError: The person may not.

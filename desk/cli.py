@@ -21,6 +21,7 @@ from desk.commands import (
     cases,
     checks,
     crawl,
+    demo,
     evidence,
     exclusions,
     leads,
@@ -47,6 +48,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     checks,
     records,
     ledger,
+    demo,
 )
 """Each has `register(root)`, which adds its commands; a new noun is one more module here."""
 

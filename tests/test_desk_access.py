@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from caselog.records.choices import UserRole
 from desk.access import ALLOWED, Act
 from tests.desk_calls import Desk, desk, password_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def empty(tmp_path: Path) -> Desk:

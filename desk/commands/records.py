@@ -126,7 +126,7 @@ def site_rows(reader: Reader, show: Show) -> Iterator[dict[str, Any]]:
     for (site_id, state), number in frontier.counts(reader).items():
         waiting.setdefault(site_id, {})[state] = number
     hosts, tags = site_hosts(reader), site_tags(reader)
-    for site_id, tag in tags.items():
+    for site_id, tag in sorted(tags.items()):
         yield site_row(
             site_id,
             tag=tag,
