@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -64,7 +65,36 @@ class Connection(StrEnum):
     TIMEOUT = "timeout"
     TLS = "tls"
     LOOP = "loop"
+    LOCKED = "locked"
+    """An onion service that answers only to keys it gave out: a wall."""
     OTHER = "other"
+
+
+_FAILURES: Final = MappingProxyType(
+    {
+        "refused": Connection.REFUSED,
+        "unreachable": Connection.REFUSED,
+        "reset": Connection.RESET,
+        "connect_timeout": Connection.TIMEOUT,
+        "read_timeout": Connection.TIMEOUT,
+        "deadline": Connection.TIMEOUT,
+        "tls": Connection.TLS,
+        "loop": Connection.LOOP,
+        "onion_not_found": Connection.TIMEOUT,
+        "onion_unreachable": Connection.TIMEOUT,
+        "onion_timeout": Connection.TIMEOUT,
+        "onion_locked": Connection.LOCKED,
+    }
+)
+
+
+def failure_of(code: str) -> tuple[Dns, Connection]:
+    """Return what a failure code of the transport says of name and connection; unknown codes are OTHER."""
+    if code.startswith("dns_"):
+        known = {dns.value for dns in Dns}
+        name = code.removeprefix("dns_")
+        return Dns(name) if name in known else Dns.SERVFAIL, Connection.OTHER
+    return Dns.OK, _FAILURES.get(code, Connection.OTHER)
 
 
 def _no_hashes() -> NDArray[np.uint64]:
@@ -203,8 +233,9 @@ def _early(stored: Stored, look: Look) -> Signal | None:
 def _unanswered(look: Look) -> Signal:
     if look.connection is Connection.OTHER:
         return Signal.TRANSIENT
-    if look.connection is Connection.LOOP and look.sets_cookie:
-        return Signal.BLOCKED  # it sends us round until a cookie comes back: a wall
+    wants_cookie = look.connection is Connection.LOOP and look.sets_cookie
+    if wants_cookie or look.connection is Connection.LOCKED:
+        return Signal.BLOCKED  # it sends us round until a cookie comes back, or asks for a key: walls
     return Signal.UNREACH
 
 
@@ -251,8 +282,8 @@ def _standing(stored: Stored, look: Look) -> Standing:
 
     Rules and hashes support each other. Half of the text with the rules matching is the text. Half of it
     with no rule matching any more is a page whose offending part was taken out, or a site's frame that
-    slipped into the evidence. Rules matching and an evidential block standing is the text cut down; rules matching
-    alone may be an error page that repeats the words asked for.
+    slipped into the evidence. Rules matching and an evidential block standing is the text cut down; rules
+    matching alone may be an error page that repeats the words asked for.
     """
     share = containment(stored, look)
     reaches = _reaches(stored, look)

@@ -4,7 +4,7 @@ Steps (looks and a person's words) go in, a `State` comes out. The whole history
 a wrong clock mends itself: times from the future are read as now, times out of order as the time before them.
 
 A removal is a *run* of absences, enough of them over enough time for the weakest of its signals. A wall,
-trouble and an unconfirmed silence are no absence. The time of removal is an interval, last seen to first absent.
+trouble and an unconfirmed silence are no absence. When it went is an interval: last seen, first absent.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def _as_state(progress: _Progress, now: datetime, ladder_hours: Sequence[float],
         progress.state,
         age=now - progress.watch_from,
         looks=progress.looks,
-        since_confirmed=now - (progress.confirmed_at or now),
+        since_absent=now - (progress.first_absent or now),
         silent=now - progress.answered_at,
         ladder_hours=ladder_hours,
         jitter=jitter,
@@ -217,7 +217,7 @@ def _more_absent(progress: _Progress, at: datetime) -> _Progress:
         and absent_for >= CONFIRM_AFTER
     ):
         return replace(progress, state=Presence.REMOVED_CONFIRMED, looks=looks, confirmed_at=at)
-    is_over = progress.state is Presence.REMOVED_CONFIRMED and at - (progress.confirmed_at or at) >= TAIL[-1]
+    is_over = progress.state is Presence.REMOVED_CONFIRMED and absent_for >= TAIL[-1]
     return replace(progress, state=Presence.CLOSED if is_over else progress.state, looks=looks)
 
 

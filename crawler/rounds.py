@@ -18,7 +18,7 @@ SUSPECT_AFTER: Final = timedelta(hours=8)
 PROVISIONAL_AFTER: Final = (timedelta(hours=24), timedelta(hours=48), timedelta(hours=96))
 """Waits while a removal is provisional, by the looks made in it; the last one goes on."""
 TAIL: Final = (timedelta(days=14), timedelta(days=30), timedelta(days=60), timedelta(days=90))
-"""When to look at a confirmed removal, after it was confirmed."""
+"""When to look at a confirmed removal, counted from the first absence."""
 TAIL_AGAIN: Final = timedelta(days=4)
 """Wait after a last tail look that could not see anything."""
 DAILY: Final = timedelta(days=1)
@@ -50,7 +50,7 @@ def due_after(
     *,
     age: timedelta = _NOTHING,
     looks: int = 0,
-    since_confirmed: timedelta = _NOTHING,
+    since_absent: timedelta = _NOTHING,
     silent: timedelta = _NOTHING,
     ladder_hours: Sequence[float] = LADDER_HOURS,
     jitter: float = 0.0,
@@ -61,7 +61,7 @@ def due_after(
         state: The state after this look.
         age: Since the watch began, or began again with a reappearance.
         looks: Looks that saw the page absent since its removal became provisional.
-        since_confirmed: Since the removal was confirmed.
+        since_absent: Since the first absence.
         silent: Since the last look that was answered.
         ladder_hours: Hours between looks at a live page, for each step of the ladder.
         jitter: The caller's random share, -0.2 to 0.2, so that rounds do not fall together.
@@ -72,7 +72,7 @@ def due_after(
         return None
     if state is Presence.REMOVED_CONFIRMED:
         # Never early: a tail look before its day would not count as that day's.
-        return _tail_wait(since_confirmed) + DAILY * abs(share)
+        return _tail_wait(since_absent) + DAILY * abs(share)
     return _wait(state, age, looks, silent, ladder_hours) * (1 + share)
 
 
@@ -91,8 +91,8 @@ def _wait(
     return timedelta(hours=ladder_hours[min(step, len(ladder_hours) - 1)])
 
 
-def _tail_wait(since_confirmed: timedelta) -> timedelta:
-    return next((day - since_confirmed for day in TAIL if day > since_confirmed), TAIL_AGAIN)
+def _tail_wait(since_absent: timedelta) -> timedelta:
+    return next((day - since_absent for day in TAIL if day > since_absent), TAIL_AGAIN)
 
 
 def is_due(row: Due, now: datetime) -> bool:
