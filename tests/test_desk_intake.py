@@ -220,6 +220,14 @@ def test_live_intake_with_confirmation_asks_a_log_in(tmp_path: Path) -> None:
     assert work.run("leads", "add", str(path), "--confirm", stdin=password_of("ada") + "\n").code == 0
 
 
+def test_rows_that_follow_a_password_on_standard_input_are_all_read(tmp_path: Path) -> None:
+    work = desk(tmp_path, live=True)
+    rows = "url,report\n" + "".join(f"http://bread.example/{at},R{at}\n" for at in range(50))
+    answer = work.run("leads", "add", "-", "--confirm", stdin=f"{password_of('ada')}\n{rows}")
+
+    assert answer.last("summary")["confirmed"] == 50
+
+
 def test_addresses_and_notes_are_not_in_the_database_in_clear(tmp_path: Path) -> None:
     work = desk(tmp_path)
     work.run("leads", "add", "-", stdin="url,report,note\nhttp://rolls.test/poppy,R1,saffron buns\n")

@@ -207,7 +207,7 @@ def test_excluded_and_stopped_hosts_stand_in_the_log_at_once(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("host", ["", "a b", "http://", "-"])
 def test_a_malformed_host_is_not_excluded(tmp_path: Path, host: str) -> None:
-    assert desk(tmp_path).run("exclude", "add", "--", host).code in {1, 2}
+    assert desk(tmp_path).run("exclude", "add", "--", host).code == 2
 
 
 def test_an_auditor_excludes_nothing(tmp_path: Path) -> None:

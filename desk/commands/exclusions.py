@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from desk.call import Call, call_of
-from desk.listing import REVEAL, REVEAL_REASON
+from desk.listing import IDS, REVEAL, REVEAL_REASON, print_list
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from caselog.records.choices import Verdict
+    from caselog.store.log import Reader
 
 HOST = typer.Argument(metavar="HOST", help="A host, with :port for that port only, or an address on it.")
 REASON = typer.Option(None, "--reason", metavar="TEXT", help="Why; kept encrypted.")
@@ -49,14 +52,15 @@ def stop(context: typer.Context, host: str = HOST, reason: str | None = REASON) 
     _decide(call_of(context), host, Verdict.STOPPED, reason)
 
 
-def list_hosts(context: typer.Context, reveal: bool = REVEAL, reason: str | None = REVEAL_REASON) -> None:
-    """List excluded and stopped hosts."""
+def list_hosts(
+    context: typer.Context, ids: list[int] = IDS, reveal: bool = REVEAL, reason: str | None = REVEAL_REASON
+) -> None:
+    """List excluded and stopped hosts; their numbers are those of the sites."""
     from caselog.records.choices import Subject
     from caselog.store.exclusions import excluded_hosts, stopped_hosts
     from caselog.store.sites import known_site
-    from desk.listing import print_list
 
-    def build(reader, show):  # type: ignore[no-untyped-def]  # typed by print_list
+    def build(reader: Reader, show: Callable[[str], str]) -> Iterator[dict[str, Any]]:
         for state, hosts in (("excluded", excluded_hosts(reader)), ("stopped", stopped_hosts(reader))):
             for host in sorted(hosts):
                 yield {"site_id": known_site(reader, host), "host": show(host), "state": state}
@@ -66,7 +70,7 @@ def list_hosts(context: typer.Context, reveal: bool = REVEAL, reason: str | None
         build,
         ("site_id", "state", "host"),
         subject=Subject.SITE,
-        ids=None,
+        ids=ids,
         reveal=reveal,
         reason=reason,
         key="site_id",
@@ -75,6 +79,7 @@ def list_hosts(context: typer.Context, reveal: bool = REVEAL, reason: str | None
 
 def _decide(call: Call, host: str, verdict: Verdict, reason: str | None) -> None:
     """Record a decision on a site, which need not be known yet, and name it by its tag."""
+    from caselog.errors import ConfigError, IntakeError
     from caselog.records.choices import Subject
     from caselog.store.sites import site_for, site_tag
     from crawler.address import canonical_url, host_key
@@ -83,7 +88,10 @@ def _decide(call: Call, host: str, verdict: Verdict, reason: str | None) -> None
     from desk.verdicts import decide
 
     why = checked_reason(reason, verdict.value, required=False)
-    key = host_key(canonical_url(host if "://" in host else f"http://{host}/"))
+    try:
+        key = host_key(canonical_url(host if "://" in host else f"http://{host}/"))
+    except IntakeError as error:
+        raise ConfigError("This is no host name.", "Example: leadline exclude add help.example") from error
     with call.acting(Act.EXCLUDE) as (workspace, acting), workspace.log.write() as writer:
         site_id = site_for(writer, key)
         decide(writer, acting, Subject.SITE, site_id, verdict, now=now(), reason=why, detail=key)

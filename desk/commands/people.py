@@ -155,18 +155,19 @@ def _is_peopled(workspace: Workspace) -> bool:
 
 def _self_or_supervisor(call: Call, workspace: Workspace, name: str) -> str:
     """Return who acts: the person itself after a log-in, or a supervisor."""
-    from desk.access import Act, require, require_self
+    from desk.access import Act, os_user, require, require_self
 
-    if (call.user or "") == name:
+    if (call.user or os_user()) == name:
         return require_self(workspace, name).name
     return require(workspace, call.user, Act.KEYS).name
 
 
 def _new_password(name: str, *, from_stdin: bool, practice: bool) -> str:
     from caselog.errors import ConfigError
+    from desk.access import read_line
 
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        return read_line()
     if not sys.stdin.isatty():
         if practice:
             return ""
