@@ -135,6 +135,7 @@ def test_offline_asks_no_registry(house: House, rdap: RdapServer) -> None:
 
     assert rdap.hits == {}
     assert (record.country, record.country_level, record.asn) == ("FI", CountryLevel.AGREED, 64500)
+    assert house.questions == []
     assert record.contacts == ()
 
 
@@ -659,3 +660,13 @@ def test_a_holder_who_is_a_private_person_is_not_named(house: House, rdap: RdapS
 
     assert record.holder is None
     assert "Anna" not in json.dumps(record.answers)
+
+
+def test_loopback_is_looked_up_like_any_other_address_in_practice(house: House, rdap: RdapServer) -> None:
+    (house.folder / "one.csv").write_text("127.0.0.0/25,FI\n")
+    rdap.networks["127.0.0.0/25"] = network("127.0.0.0/25", ABUSE)
+
+    record = look_up("127.0.0.2:8080", sources=house.sources(), now=NOW, mode="registries")
+
+    assert (record.country, record.network_range) == ("FI", "127.0.0.0 - 127.0.0.127")
+    assert contacts(record) == ["abuse@ovenhost.test"]
