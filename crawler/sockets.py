@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from caselog.guard import may_contact
@@ -50,7 +51,7 @@ class BudgetSpentError(OSError):
 class GuardedSocket(socket.socket):
     """Count what arrives and refuse to read on when the budget is spent."""
 
-    __slots__ = ("budget_bytes", "is_spent", "piece_bytes", "received_bytes")
+    __slots__ = ("budget_bytes", "is_ended", "is_spent", "piece_bytes", "received_bytes")
 
     def __init__(self, family: int, kind: int, protocol: int) -> None:
         super().__init__(family, kind, protocol)
@@ -58,6 +59,7 @@ class GuardedSocket(socket.socket):
         self.budget_bytes = ADMISSION_BUDGET_BYTES
         self.piece_bytes = CLOSED_PIECE_BYTES
         self.is_spent = False
+        self.is_ended = False
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """Read at most one small piece; raises `BudgetSpentError` when the budget is spent."""
@@ -73,6 +75,8 @@ class GuardedSocket(socket.socket):
         return count
 
     def _allowed(self) -> int:
+        if self.is_ended:
+            raise BudgetSpentError
         left = self.budget_bytes - self.received_bytes
         if left <= 0:
             self.is_spent = True
@@ -86,9 +90,16 @@ class GuardedSocket(socket.socket):
         self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, OPEN_WINDOW_BYTES)
 
     def reset_on_close(self) -> None:
-        """Make the coming close a reset, so that the peer stops sending at once."""
+        """Read nothing more, and make the coming close a reset, so that the peer stops sending at once."""
+        self.is_ended = True
         if self.fileno() >= 0:
             self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def cut(self) -> None:
+        """Make the system refuse whatever still arrives, without waiting for the close."""
+        # Not connected, or closed already: nothing can arrive then.
+        with suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
 
 
 def open_guarded(address_info: AddressInfo, *, practice: bool) -> GuardedSocket:

@@ -122,3 +122,29 @@ def test_a_reset_of_a_closed_socket_does_nothing(pair: tuple[GuardedSocket, sock
     pair[0].reset_on_close()
 
     assert pair[0].fileno() == -1
+
+
+def test_after_a_reset_nothing_more_is_read(pair: tuple[GuardedSocket, socket.socket]) -> None:
+    guarded, peer = pair
+    peer.sendall(b"bread")
+    guarded.reset_on_close()
+
+    with pytest.raises(BudgetSpentError):
+        guarded.recv(65536)
+
+    assert not guarded.is_spent
+
+
+def test_a_cut_connection_takes_nothing_more(pair: tuple[GuardedSocket, socket.socket]) -> None:
+    guarded, peer = pair
+    guarded.cut()
+
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        peer.sendall(b"b" * 64 * 1024 * 1024)
+
+
+def test_cutting_a_socket_that_never_connected_does_nothing() -> None:
+    with open_guarded(info("127.0.0.1"), practice=True) as guarded:
+        guarded.cut()
+
+        assert guarded.fileno() >= 0

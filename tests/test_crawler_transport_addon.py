@@ -109,7 +109,7 @@ def test_a_spider_cannot_bring_its_own_handler() -> None:
 
 
 def test_a_spider_cannot_turn_on_what_policy_turns_off() -> None:
-    settings = Settings()
+    settings = Settings({"DOWNLOAD_DELAY": 1})
     settings.setdict(StubbornBaker.custom_settings, priority="spider")
     changed = {
         name: {"http": "mine"} if isinstance(value, dict) else "mine" for name, value in PINNED.items()

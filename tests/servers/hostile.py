@@ -35,6 +35,7 @@ class Visit:
 
     request: bytes = b""
     acked_bytes: int = 0
+    """What was acknowledged after the request, TLS handshake left out."""
     is_over: bool = False
     was_reset: bool = False
 
@@ -112,11 +113,13 @@ class HostileServer:
 
     def _serve(self, connection: socket.socket, visit: Visit) -> None:
         talking = connection
+        before_bytes = 0
         try:
             if self.context is not None:
                 # Around a duplicate, so that the plain one still answers TCP_INFO after the end.
                 talking = self.context.wrap_socket(connection.dup(), server_side=True)
             visit.request = _read_head(talking)
+            before_bytes = _acked_bytes(connection)
             path = visit.request.split(b" ", 2)[1].decode("ascii", "replace") if visit.request else ""
             script = self.scripts.get(path)
             if script is not None:
@@ -129,14 +132,18 @@ class HostileServer:
             visit.was_reset = isinstance(error, ConnectionResetError | BrokenPipeError)
         finally:
             with suppress(OSError):
-                info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-                visit.acked_bytes = struct.unpack_from("<Q", info, _BYTES_ACKED_OFFSET)[0]
+                visit.acked_bytes = _acked_bytes(connection) - before_bytes
             if talking is not connection:
                 talking.close()
             connection.close()
             with self._changed:
                 visit.is_over = True
                 self._changed.notify_all()
+
+
+def _acked_bytes(connection: socket.socket) -> int:
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return int(struct.unpack_from("<Q", info, _BYTES_ACKED_OFFSET)[0])
 
 
 def _read_head(connection: socket.socket) -> bytes:
