@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Show = Callable[[str], str]
     Build = Callable[[Reader, Show], Iterable[dict[str, Any]]]
 
-IDS = typer.Argument(None, min=1, metavar="[ID]...", help="Only these records.", show_default=False)
+IDS = typer.Argument(None, min=1, metavar="ID", help="Only these records.", show_default=False)
 REVEAL = typer.Option(
     False, "--reveal", help="Show addresses in clear; live workspaces: by ID, few at a time."
 )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from caselog.config import Config
 from desk.doctor import DataFile, data_files
 from tests.desk_calls import Answer, Desk, desk
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def result(answer: Answer, check: str) -> str:
@@ -25,10 +25,26 @@ def settings(work: Desk, text: str) -> None:
 
 
 def test_a_healthy_practice_workspace_passes(tmp_path: Path) -> None:
-    answer = desk(tmp_path).run("doctor")
+    """In a process of its own, because only the program itself switches core dumps off."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+        "LEADLINE_WORKSPACE": str(desk(tmp_path).folder),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "desk.cli", "--json", "doctor"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        check=False,
+        timeout=60,
+    )
+    answer = Answer(code=done.returncode, out=done.stdout, err=done.stderr)
 
     assert answer.code == 0
     assert result(answer, "database") == "ok"
+    assert result(answer, "core dumps") == "ok"
 
 
 def test_no_workspace_is_wrong(tmp_path: Path) -> None:
@@ -58,8 +74,6 @@ def test_a_live_workspace_without_authority_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_silent_resolver_is_wrong(tmp_path: Path) -> None:
-    import socket
-
     work = desk(tmp_path)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
         closed.bind(("127.0.0.1", 0))
@@ -70,8 +84,6 @@ def test_a_silent_resolver_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_resolver_that_answers_is_fine(tmp_path: Path) -> None:
-    import socket
-
     work = desk(tmp_path)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))

@@ -124,7 +124,7 @@ def merge(
 def split(
     context: typer.Context,
     source: int = CASE,
-    leads: list[int] = typer.Argument(min=1, metavar="LEAD...", help="Leads that leave it."),
+    leads: list[int] = typer.Argument(min=1, metavar="LEAD", help="Leads that leave it."),
 ) -> None:
     """Open a new case with some leads of another."""
     from caselog.records.ids import CaseId, LeadId

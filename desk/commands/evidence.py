@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from caselog.store.log import Reader
 
-EVIDENCE_IDS = typer.Argument(None, min=1, metavar="ID...", help="Numbers of evidence items.")
+EVIDENCE_IDS = typer.Argument(None, min=1, metavar="ID", help="Numbers of evidence items.")
 REASON = typer.Option(..., "--reason", metavar="TEXT", help="Why; kept encrypted, without addresses.")
 
 

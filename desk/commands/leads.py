@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from desk.intake import Counts
 
 STDIN = "-"
-LEAD_IDS = typer.Argument(min=1, metavar="ID...", help="Numbers of leads.")
+LEAD_IDS = typer.Argument(min=1, metavar="ID", help="Numbers of leads.")
 REASON = typer.Option(..., "--reason", metavar="TEXT", help="Why; kept encrypted, without addresses.")
 
 
