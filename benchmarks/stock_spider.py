@@ -24,7 +24,7 @@ class StockSpider(scrapy.Spider):
         self.allowed_domains = [url.split("/")[2].split(":")[0]]
         self.custom_pages = pages
         self.seen = 0
-        self._extract = LinkExtractor(allow_domains=self.allowed_domains)
+        self._extract = LinkExtractor(allow_domains=[url.split("/")[2]])
 
     def parse(self, response: Any) -> Any:
         self.seen += 1

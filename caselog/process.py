@@ -66,6 +66,11 @@ def _error_name(record: logging.LogRecord) -> str:
     return kind.__name__ if kind else "error"
 
 
+def _tells_the_story(record: logging.LogRecord) -> bool:
+    """Tell whether an operator wants to read it: our own records, and the warnings of libraries."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] in OURS
+
+
 def start_logging(level: int) -> None:
     """Send log records of at least `level` to standard error, through the address filter.
 
@@ -73,7 +78,9 @@ def start_logging(level: int) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setLevel(level)
     handler.addFilter(AddressFilter())
+    handler.addFilter(lambda record: level <= logging.DEBUG or _tells_the_story(record))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

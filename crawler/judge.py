@@ -258,7 +258,7 @@ class Judge:
         )
 
     def _proposals(self, site: SiteState, row: Pending, reading: Reading) -> tuple[Proposal, ...]:
-        """Return one proposal a host that a matching page links to."""
+        """Return one proposal for each host that matching pages link to, once a crawl."""
         scope = self._scope(row, site)
         context = Context(from_evidence=True, matched_blocks=len(reading.match.block_indexes))
         drafts: dict[str, Proposal] = {}
@@ -266,8 +266,9 @@ class Judge:
             if link_refusal(link) is not None:
                 continue
             draft = propose(scope, link.url, context)
-            if draft is not None:
+            if draft is not None and draft.host_key not in site.proposed:
                 drafts.setdefault(draft.host_key, draft)
+        site.proposed.update(drafts)
         return tuple(drafts.values())
 
     def learn(self, site: SiteState, result: Result) -> None:

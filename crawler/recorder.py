@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from caselog.errors import CaseError
 from caselog.records.choices import Level, Origin, Outcome, Role
 from caselog.records.leads import Lead
 from caselog.records.leads import Proposal as ProposalRecord
@@ -14,7 +16,7 @@ from caselog.store import fingerprints, frontier, leads, patterns, sites
 from crawler.fingerprint import FINGERPRINT_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from caselog.records.ids import PageId
     from caselog.store.frontier import Found, Pending
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from crawler.site_state import SiteState
     from crawler.transport import Fetch
 
+TOGETHER = 8
+"""How many answers share a transaction at most."""
+LONGEST_WAIT_S = 0.03
+"""How long an answer waits for others."""
 MOST_PROPOSALS = 50
 """Per page; a page of link spam must not drown the analyst."""
 
@@ -75,44 +81,98 @@ class Written:
     proposals: int
 
 
-class Recorder:
-    """Append the records of one crawl."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One answer to be recorded."""
 
-    def __init__(self, log: CaseLog, provenance: Provenance) -> None:
+    site: SiteState
+    row: Pending
+    fetch: Fetch | None
+    result: Result
+
+
+class Recorder:
+    """Append the records of one crawl.
+
+    Answers that come close together share one transaction, because each commit waits for the disk; none is
+    reported as written before its transaction is.
+
+    Args:
+        log: The case log.
+        provenance: What each page record says of this crawl.
+        in_flight: Tells how many answers are still to come or to be written.
+    """
+
+    def __init__(self, log: CaseLog, provenance: Provenance, in_flight: Callable[[], int]) -> None:
         self._log = log
         self._provenance = provenance
+        self._in_flight = in_flight
+        self._waiting: list[tuple[Job, asyncio.Future[Written | None]]] = []
+        self._timer: asyncio.TimerHandle | None = None
 
-    def write(self, site: SiteState, row: Pending, fetch: Fetch | None, result: Result) -> Written | None:
+    async def write(self, job: Job) -> Written | None:
         """Record one answer; None when the same address was recorded by another transaction.
 
         Raises:
             RefusedError: Another crawl has taken the site.
         """
-        with self._log.write() as writer:
-            frontier.fence(writer, site.site_id, site.epoch)
-            if not frontier.finish(writer, row, failed=result.outcome is Outcome.ERROR):
-                return None
-            page = writer.append(self._page(row, fetch, result))
-            frontier.add(
-                writer,
-                site_id=site.site_id,
-                lead_id=row.lead_id,
-                found=result.found,
-                parent_id=page.id,
-                round_number=row.round,
-            )
-            fingerprints.add_frame(writer, site.site_id, result.frame)
-            is_new = self._write_evidence(writer, page, fetch, result.evidence)
-            proposed = sum(_propose(writer, page, draft) for draft in result.proposals[:MOST_PROPOSALS])
-            stats = site.book.of(row.pattern)
-            patterns.save(
-                writer,
-                site.site_id,
-                row.pattern,
-                asked=stats.asked,
-                gained=stats.gained,
-                refused=stats.refused,
-            )
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Written | None] = loop.create_future()
+        self._waiting.append((job, done))
+        if len(self._waiting) >= min(TOGETHER, max(1, self._in_flight() // 2)):
+            self._flush()
+        elif self._timer is None:
+            self._timer = loop.call_later(LONGEST_WAIT_S, self._flush)
+        return await done
+
+    def _flush(self) -> None:
+        """Write all that waits in one transaction; if that cannot be, each in its own."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        jobs, self._waiting = self._waiting, []
+        try:
+            with self._log.write() as writer:
+                written = [self._write_one(writer, job) for job, _ in jobs]
+        except CaseError:
+            self._write_apart(jobs)
+            return
+        for (_, done), result in zip(jobs, written, strict=True):
+            if not done.cancelled():
+                done.set_result(result)
+
+    def _write_apart(self, jobs: list[tuple[Job, asyncio.Future[Written | None]]]) -> None:
+        """Write each answer in its own transaction, so that one bad record does not take others with it."""
+        for job, done in jobs:
+            if done.cancelled():
+                continue
+            try:
+                with self._log.write() as writer:
+                    done.set_result(self._write_one(writer, job))
+            except CaseError as error:
+                done.set_exception(error)
+
+    def _write_one(self, writer: Writer, job: Job) -> Written | None:
+        site, row, result = job.site, job.row, job.result
+        frontier.fence(writer, site.site_id, site.epoch)
+        if not frontier.finish(writer, row, failed=result.outcome is Outcome.ERROR):
+            return None
+        page = writer.append(self._page(row, job.fetch, result))
+        frontier.add(
+            writer,
+            site_id=site.site_id,
+            lead_id=row.lead_id,
+            found=result.found,
+            parent_id=page.id,
+            round_number=row.round,
+        )
+        fingerprints.add_frame(writer, site.site_id, result.frame)
+        is_new = self._write_evidence(writer, page, job.fetch, result.evidence)
+        proposed = sum(_propose(writer, page, draft) for draft in result.proposals[:MOST_PROPOSALS])
+        stats = site.book.of(row.pattern)
+        patterns.save(
+            writer, site.site_id, row.pattern, asked=stats.asked, gained=stats.gained, refused=stats.refused
+        )
         return Written(page_id=page.id, evidence=is_new, proposals=proposed)
 
     def put_off(self, site: SiteState, row: Pending, due_at: datetime) -> None:

@@ -93,6 +93,10 @@ class CrawlSession:
                 now=datetime.now(UTC),
             )
 
+    def in_flight(self) -> int:
+        """Return how many addresses are under way over all sites."""
+        return sum(len(site.in_flight) for site in self.sites.values())
+
     def is_spent(self) -> bool:
         """Tell whether this call's pages or seconds are used up."""
         if self.options.pages is not None and self.sent >= self.options.pages:

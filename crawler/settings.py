@@ -33,6 +33,8 @@ ROBOTSTXT_OBEY = False
 DOWNLOADER_MIDDLEWARES_BASE = {
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": 100,
 }
+CONCURRENT_ITEMS = 1
+"""No items are yielded; Scrapy would make this many tasks for each page."""
 SPIDER_MIDDLEWARES_BASE: dict[str, int] = {}
 EXTENSIONS_BASE = {"scrapy.extensions.corestats.CoreStats": 0}
 TELNETCONSOLE_ENABLED = False

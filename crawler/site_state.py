@@ -45,6 +45,8 @@ class SiteState:
     control_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     documents: set[bytes] = field(default_factory=set)
     """Digests of the block sets seen in this crawl: the same set again is an alias."""
+    proposed: set[str] = field(default_factory=set)
+    """Hosts off the site that this crawl has proposed."""
     judged: set[str] = field(default_factory=set)
     """Links already judged in this crawl."""
 

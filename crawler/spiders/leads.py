@@ -16,7 +16,7 @@ from caselog.records.ids import LeadId
 from caselog.workspace import open_workspace
 from crawler.controls import fetch_controls
 from crawler.judge import Judge, Retry
-from crawler.recorder import Recorder, Result
+from crawler.recorder import Job, Recorder, Result
 from crawler.session import CrawlOptions, open_session
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class LeadsSpider(Spider):
         super().__init__(self.name)
         self.session = session
         self.judge = Judge(session)
-        self.recorder = Recorder(session.workspace.log, self.judge.provenance)
+        self.recorder = Recorder(session.workspace.log, self.judge.provenance, session.in_flight)
         self._progress = progress
 
     @classmethod
@@ -84,11 +84,11 @@ class LeadsSpider(Spider):
         site = self.session.sites[row.site_id]
         verdict = self.judge.answer(site, row, response, fetch)
         if isinstance(verdict, Retry):
-            self._retry(row, fetch, verdict)
+            await self._retry(row, fetch, verdict)
             return
         if verdict.evidence is not None:
             verdict = await self._with_frame(row, response, verdict)
-        self._write(row, fetch, verdict)
+        await self._write(row, fetch, verdict)
 
     async def _with_frame(self, row: Pending, response: Response, verdict: Result) -> Result:
         """Fetch the site's control pages if they are not known yet, and leave their blocks out."""
@@ -96,7 +96,7 @@ class LeadsSpider(Spider):
         frame = await fetch_controls(self, site, row, self.judge)
         return self.judge.settle_evidence(site, row, response, verdict, frame)
 
-    def failed(self, failure: Failure) -> None:
+    async def failed(self, failure: Failure) -> None:
         """Record a refusal or a failure of the transport."""
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         row: Pending = request.meta["row"]
@@ -104,15 +104,15 @@ class LeadsSpider(Spider):
         verdict = self.judge.failure(row, error)
         fetch = request.meta.get("fetch")
         if isinstance(verdict, Retry):
-            self._retry(row, fetch, verdict)
+            await self._retry(row, fetch, verdict)
             return
-        self._write(row, fetch, verdict)
+        await self._write(row, fetch, verdict)
 
-    def _retry(self, row: Pending, fetch: Fetch | None, retry: Retry) -> None:
+    async def _retry(self, row: Pending, fetch: Fetch | None, retry: Retry) -> None:
         """Ask again later; after the last attempt the failure is the answer."""
         site = self.session.sites[row.site_id]
         if row.attempts + 1 >= MOST_ATTEMPTS:
-            self._write(row, fetch, retry.final)
+            await self._write(row, fetch, retry.final)
             return
         wait_s = min(retry.wait_s, MOST_WAIT_S)
         if retry.whole_site:
@@ -121,11 +121,11 @@ class LeadsSpider(Spider):
         site.put_off(row, time.monotonic() + wait_s)
         self.session.counts["requests"] += 1
 
-    def _write(self, row: Pending, fetch: Fetch | None, result: Result) -> None:
+    async def _write(self, row: Pending, fetch: Fetch | None, result: Result) -> None:
         site = self.session.sites[row.site_id]
         site.book.note(row.pattern, gain=result.gain, refused=result.refused in MEDIA_CODES)
         try:
-            written = self.recorder.write(site, row, fetch, result)
+            written = await self.recorder.write(Job(site=site, row=row, fetch=fetch, result=result))
         except RefusedError as error:
             raise CloseSpider(error.code) from error
         finally:
