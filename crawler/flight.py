@@ -73,7 +73,7 @@ class Flight:
     def connected(self, transport: asyncio.BaseTransport | None) -> None:
         """Take the connection that aiohttp chose, before its answer is read."""
         if transport is None:
-            return
+            raise ConnectionResetError
         self._transport = transport
         wrapped = transport.get_extra_info("socket")
         descriptor = wrapped.fileno() if wrapped is not None else -1

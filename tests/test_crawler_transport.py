@@ -442,3 +442,8 @@ def test_the_transport_refuses_another_kind_of_event_loop(monkeypatch: pytest.Mo
 
     with pytest.raises(client.ConfigError):
         run("http://127.0.0.1:9/")
+
+
+def test_an_answer_whose_connection_is_already_gone_is_not_read() -> None:
+    with pytest.raises(ConnectionResetError):
+        client.Flight("direct").connected(None)
