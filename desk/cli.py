@@ -28,6 +28,7 @@ from desk.commands import (
     ledger,
     people,
     records,
+    run,
     terms,
     workspace,
 )
@@ -43,6 +44,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     cases,
     exclusions,
     terms,
+    run,
     crawl,
     evidence,
     checks,

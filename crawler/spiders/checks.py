@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from caselog.records.people import Decision
     from caselog.workspace import Workspace
     from crawler.looks import Taken
-    from crawler.outcome import Look
+    from crawler.look import Look
     from crawler.removal import State
     from crawler.watched import Watched
 

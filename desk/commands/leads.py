@@ -119,9 +119,10 @@ def take_file(
 
 
 def lead_hooks(workspace: Workspace) -> tuple[Callable[[Writer, Lead], None], ...]:
-    """Return what happens to each new lead in the transaction that adds it."""
-    del workspace
-    return ()
+    """Return what happens to each new lead in the transaction that adds it: its offline hosting row."""
+    from desk.hosts import intake_hook
+
+    return (intake_hook(workspace),)
 
 
 def print_counts(call: Call, counts: Counts, path: Path) -> None:
