@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -12,16 +13,12 @@ from hypothesis import strategies as st
 
 from caselog.records.choices import Signal
 from crawler.likeness import is_explained, is_same_page, share_in
+from crawler.look import Connection, Dns, Look, Stored, failure_of
 from crawler.outcome import (
     WEAKEST_FIRST,
-    Connection,
-    Dns,
-    Look,
-    Stored,
     blocks_shared,
     containment,
     decide_signal,
-    failure_of,
     needs_controls,
     needs_second_vantage,
     weaker,
@@ -39,7 +36,7 @@ ERROR = range(5000, 5080)
 def seen(*parts: range, url: str = URL, tags: frozenset[bytes] = frozenset(), **more: Any) -> Look:
     """Make a look at a page that holds these shingles."""
     hashes = np.array(sorted({h for part in parts for h in part}), dtype=np.uint64)
-    facts = {"status": 200, "rules_score": 0.0, "is_empty": not len(hashes)} | more
+    facts: dict[str, Any] = {"status": 200, "rules_score": 0.0, "is_empty": not len(hashes)} | more
     return Look(final_url=url, shingles=hashes, block_tags=tags, **facts)
 
 
@@ -160,6 +157,16 @@ def test_a_frame_that_slipped_into_the_evidence_is_no_text(status: int, signal: 
     assert decide(seen(frame, ERROR, status=status), siblings, seen(frame, range(20), url=ROOT)) is signal
 
 
+def test_a_wall_over_a_frame_in_the_evidence_is_a_wall() -> None:
+    frame = range(1000, 1050)
+
+    assert decide(seen(frame, ERROR, status=403), missing(frame, ERROR), HOME) is Signal.BLOCKED
+
+
+def test_a_root_in_trouble_makes_nothing_uniform() -> None:
+    assert decide(seen(ERROR), missing(ERROR), seen(ERROR, url=ROOT, status=503)) is Signal.GONE_SOFT
+
+
 def test_a_text_cut_down_stands_while_a_rule_and_a_block_do() -> None:
     cut = seen(range(1000, 1020), rules_score=1.0, tags=frozenset({b"two"}))
 
@@ -210,8 +217,8 @@ def test_a_wall_is_no_removal(status: int) -> None:
 
 
 @pytest.mark.parametrize("wall", ["is_challenge", "has_password_field", "is_shell"])
-def test_a_wall_may_come_with_200(wall: str) -> None:
-    look = seen(FRAME, ERROR, **{wall: True})
+def test_a_wall_may_come_with_200(wall: Any) -> None:
+    look = replace(seen(FRAME, ERROR), **{wall: True})
 
     assert decide(look) is Signal.BLOCKED
     assert not needs_controls(STORED, look)
@@ -339,6 +346,15 @@ def test_missing_pages_that_differ_from_each_other_still_explain() -> None:
     look = seen(fixed, range(40000, 40050))
 
     assert decide(look, siblings) is Signal.GONE_SOFT
+
+
+def test_uniform_pages_that_repeat_the_address_are_uniform() -> None:
+    """Beyond the root's text they share nothing; they depart from it no further than missing pages do."""
+    siblings = [seen(ERROR, range(n, n + 20), url=f"{ROOT}p/{n}") for n in (20000, 30000)]
+    root = seen(ERROR, range(60000, 60020), url=ROOT)
+
+    assert decide(seen(ERROR, range(40000, 40020)), siblings, root) is Signal.UNIFORM
+    assert decide(seen(ERROR, range(40000, 40050)), siblings, root) is Signal.CHANGED
 
 
 # ---- two vantages ------------------------------------------------------------------------------------------

@@ -177,6 +177,16 @@ def test_a_removed_page_with_something_new_goes_to_a_person() -> None:
     assert (state.state, state.first_absent) == (Presence.REVIEW, START + timedelta(hours=6))
 
 
+def test_a_confirmed_removal_stays_when_the_name_is_used_anew() -> None:
+    steps = [*removed(), *every(60, 3, Signal.GONE_PAGE, since=54), *every(400, 3, Signal.CHANGED, since=400)]
+
+    assert after(*steps).state is Presence.REMOVED_CONFIRMED
+
+
+def test_a_step_that_says_nothing_changes_nothing() -> None:
+    assert after(*removed(), Step(at=START + timedelta(hours=60))).state is Presence.REMOVED_PROVISIONAL
+
+
 # ---- side states -------------------------------------------------------------------------------------------
 
 
