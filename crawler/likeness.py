@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from crawler.fingerprint import is_in
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ _DEPARTURE: Final = 1.5
 
 def share_in(page: Hashes, other: Hashes) -> float:
     """Return which share of the page's shingles stands in the other, 0 to 1; an empty page has none."""
-    return float(np.isin(page, other).mean()) if len(page) else 0.0
+    return float(is_in(page, other).mean()) if len(page) else 0.0
 
 
 def is_same_page(page: Hashes, other: Hashes) -> bool:
@@ -58,7 +60,7 @@ def is_explained(page: Hashes, first: Hashes, second: Hashes, root: Hashes | Non
 
 def _is_explained_inside(page: Hashes, first: Hashes, second: Hashes, root: Hashes) -> bool:
     """Compare what the pages say beyond the root: a new article inside a large frame is no error page."""
-    own, own_first, own_second = (np.setdiff1d(part, root) for part in (page, first, second))
+    own, own_first, own_second = (part[~is_in(part, root)] for part in (page, first, second))
     if len(own) < LEAST_OWN_SHINGLES:
         return True
     common = _common(own_first, own_second)

@@ -12,7 +12,7 @@ from crawler.address import canonical_url, host_key
 from crawler.disguise import cut_data_uris
 from crawler.fetch import FetchFailed, Refused
 from crawler.fingerprint import block_tags, page_hashes
-from crawler.outcome import Connection, Dns, Look
+from crawler.look import Connection, Dns, Look
 from crawler.page import LinkReader, read_page
 
 if TYPE_CHECKING:

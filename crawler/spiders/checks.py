@@ -19,10 +19,10 @@ from caselog.workspace import open_workspace
 from crawler.address import bare_host, host_key, pattern, query_sibling, sibling_probe
 from crawler.client import Transport
 from crawler.fingerprint import FingerprintKey
+from crawler.look import Stored
 from crawler.looks import Compared, Looker, Seen, seen_of
 from crawler.matching import Matcher
 from crawler.outcome import (
-    Stored,
     blocks_shared,
     containment,
     decide_signal,
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from caselog.records.pages import Evidence
     from caselog.records.people import Decision
     from caselog.workspace import Workspace
-    from crawler.looks import Taken
     from crawler.look import Look
+    from crawler.looks import Taken
     from crawler.removal import State
     from crawler.watched import Watched
 
@@ -95,7 +95,7 @@ class ChecksSpider(Spider):
             workspace.require_authority()
             kwargs = {"workspace": workspace, "watched": due_evidence(workspace, datetime.now(UTC))}
         spider = cls(**kwargs)
-        spider._set_crawler(crawler)  # noqa: SLF001 - what Spider.from_crawler does
+        spider._set_crawler(crawler)
         return spider
 
     async def start(self) -> AsyncIterator[Any]:

@@ -64,5 +64,6 @@ def do_all(
     crawled = follow_leads(call, workspace, CrawlOptions())
     found = enrich_hosts(workspace, acting)
     drafted = draft_notices(workspace, acting, now())
-    counts: dict[str, Any] = {"leads": taken.added, "rejected": taken.rejected, **crawled, "hosts": found.hosts}
+    counts: dict[str, Any] = {"leads": taken.added, "rejected": taken.rejected, **crawled}
+    counts["hosts"] = found.hosts
     return counts | drafted.counts(), bool(found.failed)
