@@ -41,7 +41,7 @@ BOX = "<form action=/login><p>user name and pass word please</p><input type=pass
 
 def _big_frame(main: str, number: int = 0) -> str:
     side = "".join(f"<p>{bread(f'side{i}', 40)}</p>" for i in range(20))
-    varying = f"<p>visitor number {number} today</p>" if number else ""
+    varying = f"<p>visitor number {number % 7} today</p>" if number else ""
     return page("The big bread board", main, extra=side + varying)
 
 
