@@ -360,7 +360,7 @@ def _refuse_release(notice: Notice, desk: Desk, word: str | None) -> None:
     out = [number for number in notice.evidence_ids if not _may_carry(desk.item(number))]
     if out:
         raise RefusedError(
-            f"Notice {notice.id} names evidence that was removed, rejected or closed meanwhile: {_listed(out)}.",
+            f"Notice {notice.id} names evidence that is removed, rejected or closed by now: {_listed(out)}.",
             "Close it and draft anew: leadline notices close.",
             code="gone",
         )

@@ -20,9 +20,10 @@ from caselog.store.sites import site_hosts
 from desk import access
 from desk.hosting_sources import offline_sources, sources_of
 from desk.intake import is_excluded
-from desk.tracing import Traced, tracings, with_origin, with_tracings
+from desk.tracing import Traced, set_by_person, tracings, with_origin, with_tracings
 from enrich.hosting import look_up
 from enrich.names import canonical_name
+from exports.recipients import newest_hosting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from caselog.store.log import Reader, Writer
     from caselog.workspace import Workspace
     from desk.access import Acting
+    from desk.tracing import Tracing
     from enrich.sources import Sources
 
 logger = logging.getLogger(__name__)
@@ -208,6 +210,37 @@ def look_up_at(host: str, address: str, sources: Sources, *, mode: str, now: dat
     there = replace(sources, names=None)
     mode = "registries" if mode == "all" else mode
     return look_up(host, sources=there, now=now, mode=mode, known_addresses=[address])
+
+
+def count_wanted(workspace: Workspace) -> int:
+    """Return how many hosts of confirmed leads have evidence."""
+    with workspace.log.read() as reader:
+        return len(wanted_hosts(reader))
+
+
+def add_tracing(workspace: Workspace, host: str, tracing: Tracing) -> Hosting:
+    """Append a row with what a person found: the newest row, its value changed, the person a source more.
+
+    Raises:
+        RefusedError: The host is excluded, or the settings forbid the look-up of an origin.
+
+    """
+    notes = QueryNotes()
+    with workspace.log.read() as reader:
+        (wanted,) = wanted_hosts(reader, [host])
+    row = newest_hosting(wanted.rows).get(wanted.host) or look_up(
+        wanted.host, sources=offline_sources(workspace), now=tracing.at, mode=INTAKE
+    )
+    if tracing.what is Traced.ORIGIN:
+        workspace.require_authority()
+        sources = sources_of(workspace, log_query=notes, clock=access.now)
+        mode = workspace.config.enrich.mode
+        there = look_up_at(wanted.host, tracing.value, sources, mode=mode, now=tracing.at)
+        row = with_origin(row, there)
+    with workspace.log.write() as writer:
+        for query in notes.take():
+            writer.append(query)
+        return writer.append(replace(set_by_person(row, tracing), lead_id=wanted.lead_id))
 
 
 def intake_hook(workspace: Workspace) -> Callable[[Writer, Lead], None]:

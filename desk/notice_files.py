@@ -12,7 +12,6 @@ from caselog.errors import CaseError, IntakeError
 from caselog.records.choices import Subject, Verdict
 from caselog.records.hosting import Hosting
 from caselog.records.leads import Case
-from caselog.records.notices import Notice
 from desk.drafting import OPEN, read_desk
 from desk.verdicts import decide
 from exports.documents import Format, render
@@ -28,11 +27,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from caselog.records.notices import Notice
     from caselog.store.log import Reader
     from caselog.workspace import Workspace
     from desk.access import Acting
     from desk.drafting import Desk
     from desk.material import Item
+    from exports.documents import Document
     from exports.redact import Cut
 
 PRACTICE_AUTHORITY = Authority(
@@ -143,7 +144,7 @@ def write_notices(
 
     """
     done: list[int] = []
-    files: list[Path] = []
+    documents: list[Document] = []
     refused: list[CaseError] = []
     left_out = 0
     with workspace.log.write() as writer:
@@ -156,12 +157,13 @@ def write_notices(
             except CaseError as error:
                 refused.append(error)
                 continue
-            files += write_documents(folder, rendering.documents)
+            documents += rendering.documents
             left_out += len(rendering.refused)
             detail = f"{form.value} {audience.value}"
             decide(writer, acting, Subject.NOTICE, notice.id, Verdict.EXPORTED, now=now, detail=detail)
             done.append(notice.id)
-    return Exported(notices=tuple(done), files=tuple(files), refused=tuple(refused), left_out=left_out)
+        files = write_documents(folder, documents)
+    return Exported(notices=tuple(done), files=files, refused=tuple(refused), left_out=left_out)
 
 
 def text_of(workspace: Workspace, reader: Reader, notice: Notice) -> str:
@@ -180,7 +182,7 @@ def defanged_text(workspace: Workspace, reader: Reader, notice: Notice, defang: 
 
 
 def _chosen(desk: Desk, audience: Audience, numbers: list[int]) -> list[tuple[Notice, CaseError | None]]:
-    notices = {notice.id: notice for notice in desk.papers.notices}
+    notices = {int(notice.id): notice for notice in desk.papers.notices}
     if not numbers:
         return [(one, None) for one in notices.values() if _why_not(desk, one, audience) is None]
     chosen: list[tuple[Notice, CaseError | None]] = []

@@ -10,17 +10,23 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from caselog.errors import ConfigError
+from caselog.process import holds_address
 from caselog.records.choices import CountryLevel
 from caselog.records.ids import HostingId
+from enrich.addresses import parse_address
 from enrich.location import Vote, decide
+from enrich.ranges import country_code
+from exports.addresses import is_mailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from caselog.records.hosting import Hosting
 
 PERSON = "person"
 """The mode of a row that a person set, and the source of what they found."""
+SOURCE_CHARACTERS = 100
 
 
 class Traced(StrEnum):
@@ -93,6 +99,38 @@ def set_by_person(row: Hosting, tracing: Tracing) -> Hosting:
     """Return the row that follows from `row` when a person adds a finding."""
     fresh = replace(row, id=HostingId(0), mode=PERSON, set_by=tracing.by, resolved_at=tracing.at)
     return with_tracings(fresh, [tracing])
+
+
+def checked_tracing(
+    given: Mapping[Traced, str], *, source: str, reason: str, by: str, at: datetime
+) -> Tracing:
+    """Return what a person found, checked; exactly one thing is given at a time.
+
+    Raises:
+        ConfigError: None or several are given, or the value is not of its form.
+
+    """
+    named = [(what, value.strip()) for what, value in given.items() if value.strip()]
+    if len(named) != 1:
+        raise ConfigError("Set one thing at a time.", "Give --country, --contact or --origin.")
+    what, value = named[0]
+    if not source.strip() or len(source) > SOURCE_CHARACTERS or holds_address(source):
+        raise ConfigError(
+            f"The source is a short text of at most {SOURCE_CHARACTERS} characters without addresses.",
+            'Example: --source "reply of the proxy".',
+        )
+    if what is Traced.COUNTRY:
+        value = country_code(value) or ""
+        if not value:
+            raise ConfigError("This is no country code.", "Give two letters of ISO 3166-1, such as FI.")
+    elif what is Traced.CONTACT and not is_mailbox(value):
+        raise ConfigError("This is not one plain mail address.", "Give a role mailbox of the host.")
+    elif what is Traced.ORIGIN:
+        address = parse_address(value)
+        if address is None:
+            raise ConfigError("The origin is not an IP address.", "Give the address as it was told.")
+        value = str(address)
+    return Tracing(what=what, value=value, source=source.strip(), reason=reason, by=by, at=at)
 
 
 def _with_country(row: Hosting, tracing: Tracing) -> Hosting:
