@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REMOVED = (("thread-3", "forum"), ("thread-1", "mirror"), ("paste-2", "paste"))
 """What is taken down during the demo: a 404, a soft 404, and a redirect to the home page."""
-ROUND_HOURS = (8, 17, 26, 50)
+ROUND_HOURS = (8, 20, 34, 58, 82)
 """When the later rounds look, in practice hours after the first."""
 PASSWORD = "Bread-and-Butter-1"  # noqa: S105 - of a practice workspace, which asks for none
 SETTINGS = """# Settings of the demo's practice workspace.
@@ -114,7 +114,7 @@ class Demo:
     def rows(self, user: str, *words: str) -> list[dict[str, Any]]:
         """Return what a list command prints, without showing it."""
         lines = self._run(user, ("--json", *words), "").stdout.splitlines()
-        return [row for row in map(json.loads, lines) if "summary" not in row and "error" not in row]
+        return [row for row in map(json.loads, lines) if "id" in row]
 
     def _run(self, user: str, words: tuple[str, ...], stdin: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "desk.cli", *words]
