@@ -76,7 +76,7 @@ def test_the_drafter_cannot_release(work: Desk) -> None:
 
     answer = work.run("notices", "release", "1", user="ben")
 
-    assert (3, "refused") == (answer.code, answer.lines[0]["error"]["kind"])
+    assert (answer.code, answer.lines[0]["error"]["kind"]) == (3, "refused")
     assert work.run("notices", "release", "1", user="cai").code == 0
 
 
@@ -93,10 +93,10 @@ def test_a_draft_with_unconfirmed_evidence_is_refused_by_its_numbers(work: Desk)
 
     answer = work.run("notices", "release", "1", user="ben")
 
-    assert {"notices": 1, "items": 3, "held": 1, "referred": 0, "without_contact": 0} == draft.last("summary")
-    assert 3 == answer.code
+    assert draft.last("summary") == {"notices": 1, "items": 3, "held": 1, "referred": 0, "without_contact": 0}
+    assert answer.code == 3
     assert "unconfirmed evidence: 2, 3." in answer.lines[0]["error"]["message"]
-    assert ["evidence_unconfirmed (2, 3)"] == work.run("notices", "list").rows[0]["holds"]
+    assert work.run("notices", "list").rows[0]["holds"] == ["evidence_unconfirmed (2, 3)"]
 
 
 def test_confirmed_evidence_lets_the_notice_go(work: Desk) -> None:
@@ -107,9 +107,9 @@ def test_confirmed_evidence_lets_the_notice_go(work: Desk) -> None:
 
     answer = work.run("notices", "release", "--all", user="ben")
 
-    assert (0, 1) == (answer.code, answer.last("summary")["released"])
+    assert (answer.code, answer.last("summary")["released"]) == (0, 1)
     row = work.run("notices", "list").rows[0]
-    assert ("released", "ben", [1, 2]) == (row["state"], row["released_by"], row["items"])
+    assert (row["state"], row["released_by"], row["items"]) == ("released", "ben", [1, 2])
 
 
 def test_drafting_twice_adds_nothing(work: Desk) -> None:
@@ -117,8 +117,8 @@ def test_drafting_twice_adds_nothing(work: Desk) -> None:
 
     answer = work.run("notices", "draft")
 
-    assert 0 == answer.last("summary")["notices"]
-    assert 1 == len(work.run("notices", "list").rows)
+    assert answer.last("summary")["notices"] == 0
+    assert len(work.run("notices", "list").rows) == 1
 
 
 def test_two_hosts_of_one_provider_make_one_notice(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_two_hosts_of_one_provider_make_one_notice(tmp_path: Path) -> None:
 
     rows = work.run("notices", "list").rows
 
-    assert [(ABUSE, [1, 2], None)] == [(row["recipient"], row["items"], row["case"]) for row in rows]
+    assert [(row["recipient"], row["items"], row["case"]) for row in rows] == [(ABUSE, [1, 2], None)]
 
 
 def test_rejected_evidence_and_closed_leads_are_left_out(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_rejected_evidence_and_closed_leads_are_left_out(tmp_path: Path) -> None
     work.run("evidence", "reject", "1", "--reason", "a news article")
     work.run("leads", "close", "2", "--reason", "done")
 
-    assert 0 == work.run("notices", "draft").last("summary")["notices"]
+    assert work.run("notices", "draft").last("summary")["notices"] == 0
 
 
 def test_an_unknown_contact_holds_until_approved(work: Desk) -> None:
@@ -147,7 +147,7 @@ def test_an_unknown_contact_holds_until_approved(work: Desk) -> None:
 
     answer = work.run("notices", "release", "1", user="ben")
 
-    assert (3, ["unknown_contact"]) == (answer.code, work.run("notices", "list").rows[0]["holds"])
+    assert (answer.code, work.run("notices", "list").rows[0]["holds"]) == (3, ["unknown_contact"])
     approve(work)
     assert work.run("notices", "release", "1", user="ben").code == 0
 
@@ -158,8 +158,9 @@ def test_a_blocked_contact_gets_no_draft(work: Desk) -> None:
 
     answer = work.run("notices", "draft")
 
-    assert {"notices": 0, "without_contact": 1} == {
-        key: answer.last("summary")[key] for key in ("notices", "without_contact")
+    assert {key: answer.last("summary")[key] for key in ("notices", "without_contact")} == {
+        "notices": 0,
+        "without_contact": 1,
     }
     assert "blocked_contact" in answer.err
 
@@ -179,7 +180,7 @@ def test_an_item_without_a_contact_is_told_with_its_reason(
 
     answer = work.run("notices", "draft")
 
-    assert (0, 1) == (answer.last("summary")["notices"], answer.last("summary")["without_contact"])
+    assert (answer.last("summary")["notices"], answer.last("summary")["without_contact"]) == (0, 1)
     assert f"got no notice: {reason}." in answer.err
     assert "example" not in answer.err
 
@@ -188,7 +189,7 @@ def test_a_rejected_mailbox_is_never_written_to(work: Desk) -> None:
     record(work, contacts=[contact(), contact("b@ovenhost.test", rank=2)], rejected_contacts=(contact(),))
     work.run("notices", "draft")
 
-    assert ["b@ovenhost.test"] == [row["recipient"] for row in work.run("notices", "list").rows]
+    assert [row["recipient"] for row in work.run("notices", "list").rows] == ["b@ovenhost.test"]
 
 
 def test_a_required_preserver_must_be_named(work: Desk) -> None:
@@ -211,7 +212,7 @@ def test_a_held_notice_is_released_once_it_is_cleared(work: Desk) -> None:
 
     assert work.run("notices", "release", "1", user="ben").code == 3
     assert work.run("notices", "clear", "1", "--reason", "may go").code == 0
-    assert "cleared" == work.run("notices", "list").rows[0]["state"]
+    assert work.run("notices", "list").rows[0]["state"] == "cleared"
     assert work.run("notices", "release", "1", user="ben").code == 0
 
 
@@ -219,12 +220,12 @@ def test_a_closed_draft_may_be_drafted_anew_as_the_next_revision(work: Desk) -> 
     drafted(work)
     work.run("notices", "close", "1", "--reason", "a mistake")
 
-    assert 1 == work.run("notices", "draft").last("summary")["notices"]
+    assert work.run("notices", "draft").last("summary")["notices"] == 1
     workspace = work.open()
     with workspace.log.read() as reader:
         second = reader.get(Notice, 2)
     workspace.log.close()
-    assert (2, 1) == (second.revision, second.previous_id)
+    assert (second.revision, second.previous_id) == (2, 1)
 
 
 def test_a_notice_that_went_out_stays_told_when_it_is_closed(work: Desk) -> None:
@@ -232,7 +233,7 @@ def test_a_notice_that_went_out_stays_told_when_it_is_closed(work: Desk) -> None
     work.run("notices", "release", "1", user="ben")
     work.run("notices", "close", "1", "--reason", "the host refused")
 
-    assert 0 == work.run("notices", "draft").last("summary")["notices"]
+    assert work.run("notices", "draft").last("summary")["notices"] == 0
 
 
 def test_hosts_are_told_released_notices_only(work: Desk, tmp_path: Path) -> None:
@@ -240,7 +241,7 @@ def test_hosts_are_told_released_notices_only(work: Desk, tmp_path: Path) -> Non
 
     answer = work.run("notices", "export", "--to", str(tmp_path / "out"), user="ben")
 
-    assert (0, 0) == (answer.code, answer.last("summary")["notices"])
+    assert (answer.code, answer.last("summary")["notices"]) == (0, 0)
     assert work.run("notices", "export", "1", "--to", str(tmp_path / "out"), user="ben").code == 1
     assert not list((tmp_path / "out").glob("*"))
 
@@ -286,7 +287,7 @@ def test_other_audiences_are_told_no_unconfirmed_evidence(work: Desk, tmp_path: 
 
     answer = work.run("notices", "export", "--to", out, "--audience", "hotline", user="ben")
 
-    assert 0 == answer.last("summary")["notices"]
+    assert answer.last("summary")["notices"] == 0
 
 
 def test_the_letter_is_defanged_unless_revealed(work: Desk) -> None:
@@ -295,7 +296,7 @@ def test_the_letter_is_defanged_unless_revealed(work: Desk) -> None:
     hidden = work.run("notices", "show", "1").rows[0]["text"]
     shown = work.run("notices", "show", "1", "--reveal", "--reason", "last look").rows[0]["text"]
 
-    assert (False, True) == (URL in hidden, URL in shown)
+    assert (URL in hidden, URL in shown) == (False, True)
     assert "hxxp://bread[.]example/sourdough" in hidden
 
 
@@ -307,4 +308,4 @@ def test_the_newest_look_up_counts(work: Desk) -> None:
     workspace.log.close()
     work.run("notices", "draft")
 
-    assert ["abuse@second.test"] == [row["recipient"] for row in work.run("notices", "list").rows]
+    assert [row["recipient"] for row in work.run("notices", "list").rows] == ["abuse@second.test"]
