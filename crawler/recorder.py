@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caselog.errors import CaseError
 from caselog.records.choices import Level, Origin, Outcome, Role
@@ -18,16 +18,17 @@ from crawler.fingerprint import FINGERPRINT_VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from caselog.records.ids import PageId
+    from caselog.records.ids import PageId, SiteId
     from caselog.store.frontier import Found, Pending
     from caselog.store.log import CaseLog, Writer
     from crawler.fingerprint import Fingerprint
     from crawler.matching import Match
+    from crawler.patterns import PatternStats
     from crawler.scope import Proposal
     from crawler.site_state import SiteState
     from crawler.transport import Fetch
 
-TOGETHER = 8
+TOGETHER = 16
 """How many answers share a transaction at most."""
 LONGEST_WAIT_S = 0.03
 """How long an answer waits for others."""
@@ -133,7 +134,7 @@ class Recorder:
         jobs, self._waiting = self._waiting, []
         try:
             with self._log.write() as writer:
-                written = [self._write_one(writer, job) for job, _ in jobs]
+                written = self._write_jobs(writer, [job for job, _ in jobs])
         except CaseError:
             self._write_apart(jobs)
             return
@@ -148,31 +149,41 @@ class Recorder:
                 continue
             try:
                 with self._log.write() as writer:
-                    done.set_result(self._write_one(writer, job))
+                    done.set_result(self._write_jobs(writer, [job])[0])
             except CaseError as error:
                 done.set_exception(error)
 
-    def _write_one(self, writer: Writer, job: Job) -> Written | None:
-        site, row, result = job.site, job.row, job.result
-        frontier.fence(writer, site.site_id, site.epoch)
-        if not frontier.finish(writer, row, failed=result.outcome is Outcome.ERROR):
-            return None
+    def _write_jobs(self, writer: Writer, jobs: list[Job]) -> list[Written | None]:
+        """Write answers in the open transaction; what was answered before counts as None."""
+        for site in {job.site.site_id: job.site for job in jobs}.values():
+            frontier.fence(writer, site.site_id, site.epoch)
+        failed = [job.row for job in jobs if job.result.outcome is Outcome.ERROR]
+        marked = frontier.finish_all(writer, [job.row for job in jobs if job.row not in failed])
+        marked |= frontier.finish_all(writer, failed, failed=True)
+        links: list[dict[str, Any]] = []
+        written = [self._write_one(writer, job, links) if job.row.id in marked else None for job in jobs]
+        frontier.insert(writer, links)
+        for (site_id, pattern), stats in _learned(jobs).items():
+            patterns.save(
+                writer, site_id, pattern, asked=stats.asked, gained=stats.gained, refused=stats.refused
+            )
+        return written
+
+    def _write_one(self, writer: Writer, job: Job, links: list[dict[str, Any]]) -> Written:
+        """Append the records of one answer, and its new addresses to `links`."""
+        row, result = job.row, job.result
         page = writer.append(self._page(row, job.fetch, result))
-        frontier.add(
+        links += frontier.rows_of(
             writer,
-            site_id=site.site_id,
+            site_id=row.site_id,
             lead_id=row.lead_id,
             found=result.found,
             parent_id=page.id,
             round_number=row.round,
         )
-        fingerprints.add_frame(writer, site.site_id, result.frame)
+        fingerprints.add_frame(writer, row.site_id, result.frame)
         is_new = self._write_evidence(writer, page, job.fetch, result.evidence)
         proposed = sum(_propose(writer, page, draft) for draft in result.proposals[:MOST_PROPOSALS])
-        stats = site.book.of(row.pattern)
-        patterns.save(
-            writer, site.site_id, row.pattern, asked=stats.asked, gained=stats.gained, refused=stats.refused
-        )
         return Written(page_id=page.id, evidence=is_new, proposals=proposed)
 
     def put_off(self, site: SiteState, row: Pending, due_at: datetime) -> None:
@@ -240,6 +251,11 @@ class Recorder:
         )
         fingerprints.index(writer, evidence)
         return True
+
+
+def _learned(jobs: list[Job]) -> dict[tuple[SiteId, str], PatternStats]:
+    """Return the figures of each pattern that these answers belong to."""
+    return {(job.row.site_id, job.row.pattern): job.site.book.of(job.row.pattern) for job in jobs}
 
 
 def page_facts(fetch: Fetch) -> dict[str, object]:

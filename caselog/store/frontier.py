@@ -7,7 +7,7 @@ one transaction that first checks the site's epoch, so that a late twin of a cra
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -96,15 +96,29 @@ def add(
     *,
     site_id: SiteId,
     lead_id: LeadId,
-    found: Sequence[Found],
+    found: Iterable[Found],
     parent_id: PageId | None,
     round_number: int,
 ) -> int:
     """Add addresses that the site's frontier does not hold yet, and return how many were new."""
-    if not found:
-        return 0
+    rows = rows_of(
+        writer, site_id=site_id, lead_id=lead_id, found=found, parent_id=parent_id, round_number=round_number
+    )
+    return insert(writer, rows)
+
+
+def rows_of(
+    writer: Writer,
+    *,
+    site_id: SiteId,
+    lead_id: LeadId,
+    found: Iterable[Found],
+    parent_id: PageId | None,
+    round_number: int,
+) -> list[dict[str, Any]]:
+    """Return the rows of addresses with their values sealed, for `insert`."""
     key_id = writer.vault.key_id(writer.connection, lead_id)
-    rows = [
+    return [
         {
             "site_id": site_id,
             "lead_id": lead_id,
@@ -121,6 +135,10 @@ def add(
         }
         for item in found
     ]
+
+
+def insert(writer: Writer, rows: Sequence[dict[str, Any]]) -> int:
+    """Add rows whose address the site's frontier does not hold yet, and return how many were new."""
     return writer.insert_new(schema.frontier, rows, ("site_id", "url_tag"))
 
 
@@ -196,13 +214,23 @@ def _pending(reader: Reader, row: sa.Row[tuple[object, ...]]) -> Pending:
 
 def finish(writer: Writer, row: Pending, *, failed: bool = False) -> bool:
     """Mark an address as answered; False when another transaction has done so before."""
+    return bool(finish_all(writer, [row], failed=failed))
+
+
+def finish_all(writer: Writer, rows: Sequence[Pending], *, failed: bool = False) -> set[int]:
+    """Mark addresses as answered and return the numbers of those that nobody has answered before."""
     table = schema.frontier
-    done = writer.connection.execute(
-        table.update()
-        .where(table.c.id == row.id, table.c.state == PENDING, table.c.round == row.round)
-        .values(state=FAILED if failed else DONE, attempts=row.attempts + 1, due_at=None)
-    )
-    return done.rowcount == 1
+    done: set[int] = set()
+    for number in {row.round for row in rows}:
+        ids = [row.id for row in rows if row.round == number]
+        marked = writer.connection.execute(
+            table.update()
+            .where(table.c.id.in_(ids), table.c.state == PENDING, table.c.round == number)
+            .values(state=FAILED if failed else DONE, attempts=table.c.attempts + 1, due_at=None)
+            .returning(table.c.id)
+        )
+        done |= {int(identity) for (identity,) in marked}
+    return done
 
 
 def put_off(writer: Writer, row: Pending, due_at: datetime) -> None:
