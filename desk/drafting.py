@@ -11,14 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from caselog import ledger
-from caselog.errors import ConfigError, IntakeError, RefusedError
-from caselog.process import holds_address
+from caselog.errors import IntakeError
 from caselog.records.choices import Presence, Subject, Verdict
 from caselog.records.ids import EvidenceId
-from caselog.records.notices import Notice, Release
+from caselog.records.notices import Notice
 from caselog.records.people import Decision
 from caselog.store.leads import LeadState
-from caselog.store.users import user_named
 from desk.material import (
     Contacts,
     Item,
@@ -34,11 +32,9 @@ from exports.notices import (
     DraftSettings,
     Facts,
     Hold,
-    HoldReason,
     NoticeState,
     compose,
     holds_of,
-    may_release,
     standing_holds,
     state_of,
     told,
@@ -172,9 +168,9 @@ def draft_notices(workspace: Workspace, acting: Acting, now: datetime) -> DraftS
     """
     with workspace.log.write() as writer:
         desk = read_desk(workspace, writer)
-        items = [item for item in desk.items.values() if _may_carry(item)]
+        items = [item for item in desk.items.values() if may_carry(item)]
         hostings = read_hostings(writer, (item.host for item in items))
-        plan = _plan(workspace, desk, items, hostings)
+        plan = plan_for(workspace, desk, items, hostings, already=told(_live_notices(desk)))
         if not plan.groups:
             return DraftSummary(referred=plan.referred, leftovers=plan.leftovers)
         settings = _draft_settings(workspace, writer, now)
@@ -189,71 +185,6 @@ def draft_notices(workspace: Workspace, acting: Acting, now: datetime) -> DraftS
         referred=plan.referred,
         leftovers=plan.leftovers,
     )
-
-
-def release_notice(
-    workspace: Workspace,
-    writer: Writer,
-    acting: Acting,
-    notice_id: int,
-    *,
-    preserved_by: str | None,
-    now: datetime,
-) -> Release:
-    """Record that a second person lets a notice go out.
-
-    Args:
-        workspace: The workspace.
-        writer: The transaction; what it sees is what is released.
-        acting: Who releases.
-        notice_id: The notice.
-        preserved_by: Who preserves the content; None is nobody.
-        now: The time of the release.
-
-    Raises:
-        IntakeError: There is no such notice, or it is not open.
-        RefusedError: The person drafted it, an item is unconfirmed or gone, it is held, or nobody
-            preserves the content where the settings demand it.
-
-    """
-    notice = writer.get(Notice, notice_id)
-    desk = read_desk(workspace, writer)
-    user = user_named(writer, acting.name)
-    word = may_release(notice, user, desk.state(notice)) if user else "role"
-    _refuse_release(notice, desk, word)
-    return writer.append(
-        Release(
-            notice_id=notice.id,
-            released_by=acting.name,
-            os_user=acting.os_user,
-            preserved_by=checked_preserver(workspace.config.notices.preservation, preserved_by),
-            police_cleared=desk.police_cleared(notice),
-            released_at=now,
-        )
-    )
-
-
-def checked_preserver(setting: str, preserved_by: str | None) -> str | None:
-    """Return who preserves the content, as a release records it.
-
-    Raises:
-        RefusedError: The settings demand it, and nobody is named (`preservation`).
-        ConfigError: The name is too long, or looks like an address.
-
-    """
-    name = (preserved_by or "").strip()
-    if setting == "require" and not name:
-        raise RefusedError(
-            "A release has to say who preserves the content.",
-            "Give it: --preserved-by WHO.",
-            code="preservation",
-        )
-    if len(name) > 120 or holds_address(name):
-        raise ConfigError(
-            "Who preserves the content is a name of at most 120 characters, not an address.",
-            "Name the authority.",
-        )
-    return name or None
 
 
 def decide_notice(
@@ -277,19 +208,27 @@ def hold_text(hold: Hold) -> str:
     return f"{hold.reason.value} ({about})" if about else hold.reason.value
 
 
-def _may_carry(item: Item) -> bool:
+def may_carry(item: Item) -> bool:
+    """Tell whether a notice may carry an item: its lead is confirmed, and it is neither rejected nor gone."""
     is_open = item.lead_state is LeadState.CONFIRMED and bool(item.host)
     return is_open and not item.rejected and not item.gone
 
 
-def _plan(workspace: Workspace, desk: Desk, items: Sequence[Item], hostings: Iterable[Hosting]) -> Plan:
+def plan_for(
+    workspace: Workspace,
+    desk: Desk,
+    items: Sequence[Item],
+    hostings: Iterable[Hosting],
+    *,
+    already: Mapping[str, frozenset[EvidenceId]],
+) -> Plan:
+    """Return who is to be told of these items; `already` names what each contact was told."""
     config = workspace.config
     # All addresses of a provider go into one notice, whatever cases they belong to.
     candidates = [Candidate(evidence_id=item.evidence.id, host=item.host) for item in items]
     policy = Policy(authority_country=config.authority.country, abroad=config.notices.abroad)
-    book = ContactBook(
-        approved=desk.contacts.approved, blocked=desk.contacts.blocked, told=told(_live_notices(desk))
-    )
+    contacts = desk.contacts
+    book = ContactBook(approved=contacts.approved, blocked=contacts.blocked, told=already)
     return plan_notices(candidates, hostings, policy, book)
 
 
@@ -342,52 +281,3 @@ def _composed(group: Group, settings: DraftSettings, desk: Desk, drafted_by: str
     while notice.uuid in known:
         notice = compose(group, settings, drafted_by=drafted_by, now=now, previous=known[notice.uuid])
     return notice
-
-
-def _refuse_release(notice: Notice, desk: Desk, word: str | None) -> None:
-    """Raise for the gravest reason first: the person, then the evidence, then other holds."""
-    if word == "not_open":
-        state = desk.state(notice).value
-        raise IntakeError(f"Notice {notice.id} is {state} and cannot be released.", "Nothing to do.")
-    if word == "own_draft":
-        raise RefusedError(
-            f"Notice {notice.id} was drafted by the same person.",
-            "Let another officer or supervisor release it: --user NAME.",
-            code="own_draft",
-        )
-    if word is not None and word != "held":
-        raise RefusedError("Only an officer or a supervisor releases notices.", code=word)
-    out = [number for number in notice.evidence_ids if not _may_carry(desk.item(number))]
-    if out:
-        raise RefusedError(
-            f"Notice {notice.id} names evidence that is removed, rejected or closed by now: {_listed(out)}.",
-            "Close it and draft anew: leadline notices close.",
-            code="gone",
-        )
-    standing = desk.standing(notice)
-    unconfirmed = next((one for one in standing if one.reason is HoldReason.EVIDENCE_UNCONFIRMED), None)
-    if unconfirmed is not None:
-        raise RefusedError(
-            f"Notice {notice.id} carries unconfirmed evidence: {_listed(unconfirmed.about)}.",
-            "Confirm or reject it first: leadline evidence confirm ID --reason TEXT.",
-            code="evidence_unconfirmed",
-        )
-    if standing:
-        raise RefusedError(
-            f"Notice {notice.id} is held: {', '.join(map(hold_text, standing))}.",
-            _way_out(standing),
-            code="held",
-        )
-
-
-def _way_out(standing: Sequence[Hold]) -> str:
-    reasons = {hold.reason for hold in standing}
-    if reasons & {HoldReason.UNKNOWN_CONTACT, HoldReason.GUESSED_CONTACT}:
-        return "Approve the contact: leadline contacts approve ADDRESS --reason TEXT."
-    if all(hold.clearable for hold in standing):
-        return "Clear it: leadline notices clear ID --reason TEXT."
-    return "Add what is missing, then release again."
-
-
-def _listed(numbers: Iterable[object]) -> str:
-    return ", ".join(str(number) for number in numbers)

@@ -45,7 +45,7 @@ FAILURES = frozenset({"failed", "paused", "servfail", "timeout"})
 """What a later look-up may mend; a row that holds one is not fresh."""
 NO_FAILURES = frozenset({"not_found", "no_registry", "nxdomain", "nodata", "bad_name"})
 """Answers that are findings, or the operator's own choice."""
-PAGES_READ = 20
+PAGES_READ = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +152,9 @@ def wanted_hosts(reader: Reader, named: Iterable[str] | None = None) -> tuple[Wa
     else:
         hosts = list(dict.fromkeys(canonical_name(host) for host in named))
         _refuse_excluded(hosts, never)
+    sites_of: dict[str, list[SiteId]] = {}
+    for site, name in sites.items():
+        sites_of.setdefault(name, []).append(site)
     rows: dict[str, list[Hosting]] = {host: [] for host in hosts}
     for start in range(0, len(hosts), 500):
         for row in reader.find(Hosting, host=hosts[start : start + 500]):
@@ -160,7 +163,7 @@ def wanted_hosts(reader: Reader, named: Iterable[str] | None = None) -> tuple[Wa
         Wanted(
             host=host,
             lead_id=leads.get(host) or _lead_on(reader, host),
-            known=known_addresses(reader, [site for site, name in sites.items() if name == host]),
+            known=known_addresses(reader, sites_of.get(host, [])),
             rows=tuple(rows[host]),
         )
         for host in hosts
@@ -215,7 +218,8 @@ def look_up_at(host: str, address: str, sources: Sources, *, mode: str, now: dat
 def count_wanted(workspace: Workspace) -> int:
     """Return how many hosts of confirmed leads have evidence."""
     with workspace.log.read() as reader:
-        return len(wanted_hosts(reader))
+        sites = {site: canonical_name(key) for site, key in site_hosts(reader).items()}
+        return len(_leads_with_evidence(reader, sites))
 
 
 def add_tracing(workspace: Workspace, host: str, tracing: Tracing) -> Hosting:
@@ -253,7 +257,7 @@ def intake_hook(workspace: Workspace) -> Callable[[Writer, Lead], None]:
     sources = offline_sources(workspace)
 
     def add(writer: Writer, lead: Lead) -> None:
-        record = look_up(lead.host, sources=sources, now=lead.added_at, mode=INTAKE)
+        record = look_up(canonical_name(lead.host), sources=sources, now=lead.added_at, mode=INTAKE)
         writer.append(replace(record, lead_id=lead.id))
 
     return add
@@ -264,7 +268,7 @@ def intake_row(workspace: Workspace, writer: Writer, lead: Lead, now: datetime) 
 
     No question leaves the house, not even to a name server.
     """
-    record = look_up(lead.host, sources=offline_sources(workspace), now=now, mode=INTAKE)
+    record = look_up(canonical_name(lead.host), sources=offline_sources(workspace), now=now, mode=INTAKE)
     return writer.append(replace(record, lead_id=lead.id))
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from caselog.records.choices import Presence, Signal, Subject, Verdict
+from caselog.records.choices import Presence, Subject, Verdict
 from caselog.records.hosting import Hosting
 from caselog.records.ids import LeadId
 from caselog.records.leads import CaseChange, Lead, Referral, Report
 from caselog.records.notices import Delivery, Notice, Release, Reply
-from caselog.records.pages import Check, Evidence, Page
+from caselog.records.pages import Evidence, Page
 from caselog.records.people import Decision
 from caselog.store.checks import latest_checks
 from caselog.store.leads import LeadState, lead_states
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from caselog.records.ids import CaseId, EvidenceId
+    from caselog.records.pages import Check
     from caselog.store.log import Reader
 
 IDS_A_QUERY = 500
@@ -53,6 +54,7 @@ class Item:
     check: Check | None
     """The newest look at it."""
     last_present_at: datetime
+    """When a look last found it; the fetch that recorded it is the first."""
 
     @property
     def gone(self) -> bool:
@@ -86,7 +88,7 @@ def read_items(reader: Reader, ids: Iterable[int] | None = None) -> dict[Evidenc
     leads = {lead.id: lead for lead in _by_ids(reader, Lead, (one.lead_id for one in evidence))}
     states, codes = lead_states(reader), _lead_codes(reader)
     words = {one.subject_id: one for one in reader.find(Decision, subject=Subject.EVIDENCE, verdict=_WORD)}
-    cases, checks, seen = members(reader.find(CaseChange)), latest_checks(reader), _last_present(reader)
+    cases, checks = members(reader.find(CaseChange)), latest_checks(reader)
     return {
         one.id: _item(
             one,
@@ -97,7 +99,6 @@ def read_items(reader: Reader, ids: Iterable[int] | None = None) -> dict[Evidenc
             case_id=cases.get(one.lead_id),
             lead_code=codes.get(one.lead_id),
             check=checks.get(one.id),
-            last_present=seen.get(one.id),
         )
         for one in evidence
     }
@@ -166,7 +167,6 @@ def _item(
     case_id: CaseId | None,
     lead_code: str | None,
     check: Check | None,
-    last_present: datetime | None,
 ) -> Item:
     rejected = word is not None and word.verdict is Verdict.REJECTED
     confirmed = (word is not None and not rejected) or (word is None and page.url == lead.url)
@@ -180,7 +180,7 @@ def _item(
         case_id=case_id,
         classification=(word.classification if word else None) or lead_code,
         check=check,
-        last_present_at=max(filter(None, (last_present, page.fetched_at))),
+        last_present_at=(check.last_present if check else None) or page.fetched_at,
     )
 
 
@@ -211,13 +211,6 @@ def _lead_codes(reader: Reader) -> dict[LeadId, str]:
         if word.classification:
             codes[LeadId(word.subject_id)] = word.classification
     return codes
-
-
-def _last_present(reader: Reader) -> dict[EvidenceId, datetime]:
-    found: dict[EvidenceId, datetime] = {}
-    for check in reader.find(Check, signal=Signal.PRESENT):
-        found[check.evidence_id] = max(found.get(check.evidence_id, check.checked_at), check.checked_at)
-    return found
 
 
 def _by_ids(reader: Reader, kind: type[Any], numbers: Iterable[int]) -> list[Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from caselog.records.choices import CountryLevel, Presence, Signal
 from caselog.records.hosting import Hosting
-from caselog.records.leads import Lead
+from caselog.records.leads import Lead, Referral
 from caselog.records.notices import Notice
+from caselog.records.pages import Check
 from tests.caselog_samples import NOW, evidence, page
-from tests.desk_calls import Desk, desk
+from tests.desk_calls import Desk, desk, password_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -309,3 +313,136 @@ def test_the_newest_look_up_counts(work: Desk) -> None:
     work.run("notices", "draft")
 
     assert [row["recipient"] for row in work.run("notices", "list").rows] == ["abuse@second.test"]
+
+
+def test_a_notice_to_whom_hosts_it_no_longer_is_refused(work: Desk) -> None:
+    drafted(work)
+    workspace = work.open()
+    with workspace.log.write() as writer:
+        writer.append(hosting("bread.example", contacts=(contact("abuse@second.test"),)))
+    workspace.log.close()
+
+    answer = work.run("notices", "release", "1", user="ben")
+
+    assert answer.code == 3
+    assert "hosted elsewhere by now: 1." in answer.lines[0]["error"]["message"]
+
+
+def test_evidence_that_was_removed_meanwhile_stops_the_release(work: Desk) -> None:
+    drafted(work)
+    checked(work, state=Presence.REMOVED_PROVISIONAL, signal=Signal.GONE_PAGE)
+
+    answer = work.run("notices", "release", "1", user="ben")
+
+    assert answer.code == 3
+    assert "removed, rejected or closed by now: 1." in answer.lines[0]["error"]["message"]
+
+
+def test_removed_evidence_gets_no_draft(work: Desk) -> None:
+    record(work)
+    checked(work, state=Presence.REMOVED_CONFIRMED, signal=Signal.GONE_PAGE)
+
+    assert work.run("notices", "draft").last("summary")["notices"] == 0
+
+
+def test_what_reappeared_after_its_notice_was_closed_is_drafted_anew(work: Desk) -> None:
+    drafted(work)
+    work.run("notices", "release", "1", user="ben")
+    work.run("notices", "close", "1", "--reason", "removed")
+    checked(work, state=Presence.REAPPEARED, signal=Signal.PRESENT)
+
+    assert work.run("notices", "draft").last("summary")["notices"] == 1
+    assert work.run("notices", "draft").last("summary")["notices"] == 0
+
+
+def test_the_last_look_dates_the_item(work: Desk, tmp_path: Path) -> None:
+    drafted(work)
+    seen_at = NOW + timedelta(hours=6)
+    checked(work, state=Presence.LIVE, signal=Signal.PRESENT, last_present=seen_at)
+    work.run("notices", "release", "1", user="ben")
+    work.run("notices", "export", "--to", str(tmp_path / "out"), "--format", "jsonl", user="ben")
+
+    item = json.loads((tmp_path / "out" / "notice-1.jsonl").read_text(encoding="utf-8"))
+    assert (item["first_confirmed_at"], item["last_present_at"]) == (
+        "2026-11-23T10:00:00Z",
+        "2026-11-23T16:00:00Z",
+    )
+
+
+def checked(work: Desk, **facts: Any) -> None:
+    workspace = work.open()
+    with workspace.log.write() as writer:
+        writer.append(Check(evidence_id=1, lead_id=1, vantage="own", checked_at=NOW, **facts))
+    workspace.log.close()
+
+
+@pytest.mark.parametrize(
+    ("abroad", "counts", "said"),
+    [("refer", (0, 1), "refer it (no route is known)"), ("both", (1, 1), "refer it"), ("notify", (1, 0), "")],
+)
+def test_a_host_abroad_is_referred_as_the_settings_say(
+    work: Desk, abroad: str, counts: tuple[int, int], said: str
+) -> None:
+    text = f'[authority]\ncountry = "DE"\n[notices]\nabroad = "{abroad}"\n'
+    (work.folder / "leadline.toml").write_text(text)
+    record(work, country="FI", country_level=CountryLevel.AGREED)
+
+    answer = work.run("notices", "draft")
+
+    summary = answer.last("summary")
+    assert (summary["notices"], summary["referred"]) == counts
+    assert said in answer.err
+
+
+@pytest.mark.parametrize("level", [CountryLevel.SINGLE, CountryLevel.DISPUTED, CountryLevel.UNKNOWN])
+def test_an_uncertain_country_refers_nothing(work: Desk, level: CountryLevel) -> None:
+    (work.folder / "leadline.toml").write_text('[authority]\ncountry = "DE"\n')
+    record(work, country="FI", country_level=level)
+
+    assert work.run("notices", "draft").last("summary")["notices"] == 1
+
+
+def test_a_mailbox_on_a_proxied_site_is_the_proxys_and_the_registrar_is_told_too(work: Desk) -> None:
+    row = contact(source="providers", why="verified row of the provider table (proxy)")
+    record(work, contacts=[row], proxied=True, proxy="Cellar", registrar_contact="abuse@names.test")
+    work.run("notices", "draft")
+
+    rows = work.run("notices", "list").rows
+    assert [(row["recipient"], row["role"]) for row in rows] == [
+        (ABUSE, "proxy"),
+        ("abuse@names.test", "registrar"),
+    ]
+
+
+def test_police_clearance_holds_until_a_person_clears(work: Desk) -> None:
+    (work.folder / "leadline.toml").write_text("[notices]\npolice_clearance = true\n")
+    drafted(work)
+
+    assert work.run("notices", "release", "1", user="ben").code == 3
+    work.run("notices", "clear", "1", "--reason", "the police agreed by telephone")
+    assert work.run("notices", "release", "1", user="ben").code == 0
+
+
+def test_an_acknowledged_referral_holds_our_notice(work: Desk) -> None:
+    drafted(work)
+    workspace = work.open()
+    with workspace.log.write() as writer:
+        plain = {"lead_id": 1, "receiver": "Finnish hotline", "kind": "hotline", "recorded_by": "ada"}
+        first = writer.append(Referral(status="sent", recorded_at=NOW, **plain))
+        writer.append(Referral(status="acknowledged", first_id=first.id, recorded_at=NOW, **plain))
+    workspace.log.close()
+
+    assert work.run("notices", "list").rows[0]["holds"] == ["referred"]
+
+
+def test_a_live_workspace_asks_a_log_in_for_a_release(tmp_path: Path) -> None:
+    work = desk(tmp_path, live=True)
+
+    assert work.run("notices", "release", "--all", user="ben", stdin="wrong\n").code == 3
+    assert work.run("notices", "release", "--all", user="ben", stdin=password_of("ben")).code == 0
+
+
+def test_an_unknown_notice_is_an_error_of_its_own(work: Desk) -> None:
+    assert work.run("notices", "release", "7", user="ben").code == 1
+    assert work.run("notices", "list", "7").code == 1
+    assert work.run("notices", "release", user="ben").code == 2

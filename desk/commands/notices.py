@@ -179,15 +179,17 @@ def release(
     """Let notices go out; another person than the one who drafted them."""
     from caselog.errors import CaseError
     from desk.access import Act, now
-    from desk.drafting import checked_preserver, release_notice
+    from desk.drafting import read_desk
+    from desk.releasing import checked_preserver, release_notice
 
     call, done, refused = call_of(context), 0, []
     with call.acting(Act.RELEASE) as (workspace, acting), workspace.log.write() as writer:
         setting = workspace.config.notices.preservation
         who = checked_preserver(setting, preserved_by)
-        for number in _numbers(ids, every, lambda: _open_notices(workspace, writer)):
+        desk = read_desk(workspace, writer)
+        for number in _numbers(ids, every, lambda: _open_notices(desk)):
             try:
-                release_notice(workspace, writer, acting, number, preserved_by=who, now=now())
+                release_notice(workspace, writer, acting, number, preserved_by=who, now=now(), desk=desk)
                 done += 1
             except CaseError as error:
                 refused.append(error)
@@ -266,10 +268,9 @@ def _revealed_text(call: Call, number: int, reason: str | None) -> str:
         return text_of(workspace, writer, notice)
 
 
-def _open_notices(workspace: Workspace, reader: Reader) -> list[int]:
-    from desk.drafting import OPEN, read_desk
+def _open_notices(desk: Desk) -> list[int]:
+    from desk.drafting import OPEN
 
-    desk = read_desk(workspace, reader)
     return [notice.id for notice in desk.papers.notices if desk.state(notice) in OPEN]
 
 
