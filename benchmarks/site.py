@@ -17,7 +17,7 @@ PAGE_BYTES = 28_000
 CRAWLABLE_LINKS = 76
 OTHER_LINKS = 54
 _KEPT_PAGES = 8192
-_WORDS = tuple(
+WORDS = tuple(
     dict.fromkeys((*text.WHO, *text.VERBS, *text.KINDS, *text.THINGS, *text.PLACES, *text.HOWS, *text.TIMES))
 )
 
@@ -52,7 +52,7 @@ def write_page(number: int, pages: int) -> bytes:
     posts: list[str] = []
     size = len(head) + len(foot)
     while size < PAGE_BYTES:
-        posts.append(f'<article id="p{len(posts)}"><p>{" ".join(rng.choices(_WORDS, k=70))}.</p></article>\n')
+        posts.append(f'<article id="p{len(posts)}"><p>{" ".join(rng.choices(WORDS, k=70))}.</p></article>\n')
         size += len(posts[-1])
     return (head + "".join(posts) + foot).encode()
 

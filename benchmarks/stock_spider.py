@@ -21,10 +21,10 @@ class StockSpider(scrapy.Spider):
     def __init__(self, url: str, pages: int) -> None:
         super().__init__()
         self.start_urls = [url]
-        self.allowed_domains = [url.split("/")[2].split(":")[0]]
+        self.allowed_domains = [url.split("/")[2].split(":", maxsplit=1)[0]]
         self.custom_pages = pages
         self.seen = 0
-        self._extract = LinkExtractor(allow_domains=[url.split("/")[2]])
+        self._extract = LinkExtractor(allow_domains=[url.split("/", 3)[2]])
 
     def parse(self, response: Any) -> Any:
         self.seen += 1

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy import Request
 from scrapy.core.scheduler import BaseScheduler
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from scrapy import Spider
+    from scrapy import Request, Spider
     from scrapy.crawler import Crawler
 
     from crawler.session import CrawlSession
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 class Frontier(BaseScheduler):
     """Hand out what the session's frontier says, never more than a site may have under way.
 
-    Nothing is enqueued from outside: addresses enter the frontier in the transaction of the page that holds them.
+    Nothing is enqueued from outside: addresses enter the frontier with the page that holds them.
     """
 
     @classmethod
@@ -31,7 +30,7 @@ class Frontier(BaseScheduler):
 
     def open(self, spider: Spider) -> None:
         """Take the session of the spider."""
-        self._spider: LeadsSpider = spider  # type: ignore[assignment]  # the only spider with this scheduler
+        self._spider: LeadsSpider = spider  # type: ignore[assignment]  # no other has it
         self._session: CrawlSession = self._spider.session
 
     def close(self, reason: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from caselog.errors import IntakeError, RefusedError
@@ -37,8 +37,11 @@ if TYPE_CHECKING:
     from crawler.site_state import SiteState
     from crawler.transport import Fetch
 
-WALL_STATUS = frozenset({401, 402, 403, 407, 451})
-GONE_STATUS = frozenset({404, 410})
+_WALL: dict[str, Any] = {"outcome": Outcome.WALL, "role": Role.WALL}
+_GONE: dict[str, Any] = {"outcome": Outcome.GONE}
+_EMPTY: dict[str, Any] = {"outcome": Outcome.EMPTY}
+_BY_STATUS = dict.fromkeys((401, 402, 403, 407, 451), _WALL) | dict.fromkeys((404, 410), _GONE)
+"""What a status says by itself; any other without a body is empty."""
 WAITS_S = (2.0, 8.0, 30.0)
 SHORT_PLAIN_BYTES = 1024
 """Plain text below this length can be guessed from its digest; only a salted commitment is kept."""
@@ -77,7 +80,7 @@ class Judge:
         )
         self._readings: dict[int, Reading] = {}
 
-    # ---- answers -------------------------------------------------------------------------------------------
+    # ---- answers ----
 
     def answer(self, site: SiteState, row: Pending, response: Response, fetch: Fetch) -> Result | Retry:
         """Return what to record of an answer that the transport let through."""
@@ -86,15 +89,13 @@ class Judge:
             return self._redirect(site, row, response)
         if status == 429 or (status == 503 and "Retry-After" in response.headers):
             return _later(row, response, Result(outcome=Outcome.WALL, role=Role.WALL, error=f"http_{status}"))
-        if status in WALL_STATUS:
-            return Result(outcome=Outcome.WALL, role=Role.WALL)
-        if status in GONE_STATUS:
-            return Result(outcome=Outcome.GONE)
         if status >= 500:
             return Retry(wait_s=_wait_s(row), final=Result(outcome=Outcome.ERROR, error=f"http_{status}"))
-        if status != 200:
-            return Result(outcome=Outcome.EMPTY)
-        return self._text(site, row, response, fetch)
+        return (
+            self._text(site, row, response, fetch)
+            if status == 200
+            else Result(**_BY_STATUS.get(status, _EMPTY))
+        )
 
     def failure(self, row: Pending, error: BaseException) -> Result | Retry:
         """Return what to record when the transport refused or failed."""
@@ -104,7 +105,7 @@ class Judge:
         return Retry(wait_s=_wait_s(row), final=Result(outcome=Outcome.ERROR, error=code))
 
     def _redirect(self, site: SiteState, row: Pending, response: Response) -> Result:
-        """Hand the target back to the scope: on the site it joins the frontier, off the site it is a proposal."""
+        """Hand the target back to the scope: on the site it is followed, off the site proposed."""
         location = (response.headers.get("Location") or b"").decode("latin-1")
         try:
             target = canonical_url(urljoin(row.url, location))
@@ -145,7 +146,7 @@ class Judge:
         is_match = reading.match.score >= self._threshold
         found = self._found(site, row, reading)
         fresh = site.new_blocks(reading.tags)
-        new_letters = reading.letters_at(fresh)
+        new_letters = sum(len(reading.page.blocks[position]) for position in fresh)
         identity = hashlib.blake2b(
             b"".join(sorted(tag for tag in reading.tags if tag)), digest_size=16
         ).digest()
@@ -153,7 +154,7 @@ class Judge:
         site.documents.add(identity)
         result = Result(
             outcome=Outcome.ALIAS if is_alias else Outcome.TEXT,
-            role=_role(row, reading, new_letters=new_letters, links=len(found)),
+            role=_role(row, new_letters=new_letters, links=len(found)),
             block_print=reading.print(),
             found=found,
             gain=0.0 if is_alias else gain_of(new_letters=new_letters, new_links=len(found)),
@@ -163,12 +164,12 @@ class Judge:
         self._readings[row.id] = reading
         return replace(result, evidence=self._draft(row, fetch, reading, site.frame, response.body))
 
-    # ---- evidence ------------------------------------------------------------------------------------------
+    # ---- evidence ----
 
     def settle_evidence(
         self, site: SiteState, row: Pending, response: Response, result: Result, frame: frozenset[bytes]
     ) -> Result:
-        """Return the result with the site's frame left out, as an alias if the document is recorded already."""
+        """Return the result with the site's frame left out; a document recorded already is an alias."""
         reading = self._readings.pop(row.id)
         draft = self._draft(row, response.meta["fetch"], reading, site.frame, response.body)
         if self._is_recorded(site, draft):
@@ -216,7 +217,7 @@ class Judge:
             links=self._links,
         )
 
-    # ---- links ---------------------------------------------------------------------------------------------
+    # ---- links ----
 
     def _found(self, site: SiteState, row: Pending, reading: Reading) -> tuple[Found, ...]:
         scope = self._scope(row, site)
@@ -231,7 +232,7 @@ class Judge:
         return tuple(fresh)
 
     def _judge_link(self, site: SiteState, row: Pending, link: Link, scope: Scope) -> Found | None:
-        """Return a frontier entry for a link that may be followed and is new; a continuation costs no depth."""
+        """Return a frontier entry for a new link that may be followed; a continuation costs no depth."""
         if link_refusal(link) is not None:
             return None
         depth = row.depth if link.is_next else row.depth + 1
@@ -301,7 +302,7 @@ def _walled(result: Result, reading: Reading, new_letters: int) -> Result:
     return result
 
 
-def _role(row: Pending, reading: Reading, *, new_letters: int, links: int) -> Role:
+def _role(row: Pending, *, new_letters: int, links: int) -> Role:
     if row.depth == 0:
         return Role.ENTRY
     if links > 10 and new_letters < THREAD_LETTERS * 2:

@@ -13,9 +13,8 @@ from crawler.spiders.leads import LeadsSpider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
     from datetime import datetime
+    from pathlib import Path
 
     from scrapy import Spider
 

@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from caselog import schema
 from caselog.records.choices import Subject
-from caselog.records.ids import EvidenceId
 from caselog.records.pages import Check
 from caselog.records.people import Decision
 
 if TYPE_CHECKING:
+    from caselog.records.ids import EvidenceId
     from caselog.store.log import Reader
 
 

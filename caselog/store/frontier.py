@@ -157,7 +157,7 @@ def pending_patterns(reader: Reader, site_id: SiteId, lead_ids: Collection[LeadI
         .where(table.c.site_id == site_id, table.c.state == PENDING, table.c.lead_id.in_(lead_ids))
         .group_by(table.c.pattern)
     )
-    return {pattern: count for pattern, count in reader.connection.execute(query)}
+    return {row[0]: row[1] for row in reader.connection.execute(query)}
 
 
 def pending(

@@ -1,4 +1,4 @@
-"""What crawls have learned of a site's address patterns, kept so that a later crawl need not learn it again."""
+"""What crawls have learned of a site's address patterns, so that a later crawl need not learn it again."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ class ChecksSpider(Spider):
             jitter=SystemRandom().uniform(-0.2, 0.2),
         )
 
-    # ---- what looks are made with ---------------------------------------------------------------------------
+    # ---- what looks are made with ----
 
     def _own_fetcher(self, item: Watched) -> Callable[[str], Awaitable[Seen]]:
         slot = item.site_tag
@@ -256,7 +256,7 @@ class ChecksSpider(Spider):
 
 
 def control_urls(url: str) -> list[str]:
-    """Return two surely missing siblings of an address, and the root unless the address is the root itself."""
+    """Return two surely missing siblings of an address, and the root unless the address is it."""
     siblings = []
     for _ in range(2):
         token = secrets.token_hex(6)
