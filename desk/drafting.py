@@ -56,7 +56,8 @@ TLP = "AMBER+STRICT"
 WITHOUT_CONTACT = frozenset(
     {"no_hosting", "onion", "no_contact", "only_rejected", "blocked_contact", "form_only"}
 )
-"""Why an item has nobody to write to; the other leftovers wait or were told already."""
+"""Why an item has nobody to write to."""
+TOLD = "already_told"
 OPEN = frozenset({NoticeState.DRAFT, NoticeState.HELD, NoticeState.CLEARED})
 """States in which a notice waits for a person."""
 
@@ -82,6 +83,7 @@ class DraftSummary:
             "held": sum(1 for holds in self.holds.values() if holds),
             "referred": len(self.referred),
             "without_contact": without,
+            "waiting": reasons.total() - without - reasons[TOLD],
         }
 
 

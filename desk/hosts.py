@@ -22,7 +22,8 @@ from desk.hosting_sources import offline_sources, sources_of
 from desk.intake import is_excluded
 from desk.tracing import Traced, set_by_person, tracings, with_origin, with_tracings
 from enrich.hosting import look_up
-from enrich.names import canonical_name
+from enrich.names import Suffixes, canonical_name
+from exports.addresses import mail_domain
 from exports.recipients import newest_hosting
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ def enrich_hosts(
         clock: The present time.
 
     Raises:
-        RefusedError: A live workspace names no authority, a practice one a server off loopback; or a named
-            host is excluded.
+        RefusedError: A live workspace names no authority, a practice one a server off loopback; a named
+            host is excluded; or another process looks hosts up.
         ConfigError: A setting of `[enrich]` is wrong.
 
     """
@@ -128,12 +129,14 @@ def enrich_hosts(
     with workspace.log.read() as reader:
         wanted = wanted_hosts(reader, hosts)
     summary = EnrichSummary(hosts=len(wanted))
-    for one in wanted:
-        summary = _enrich_one(
-            workspace, one, sources=sources, notes=notes, summary=summary, refresh=refresh, now=clock()
-        )
-        if progress:
-            progress(1)
+    # Two runs at once would ask the same registry about the same range.
+    with workspace.alone("enrich"):
+        for one in wanted:
+            summary = _enrich_one(
+                workspace, one, sources=sources, notes=notes, summary=summary, refresh=refresh, now=clock()
+            )
+            if progress:
+                progress(1)
     return summary
 
 
@@ -226,10 +229,13 @@ def add_tracing(workspace: Workspace, host: str, tracing: Tracing) -> Hosting:
     """Append a row with what a person found: the newest row, its value changed, the person a source more.
 
     Raises:
-        RefusedError: The host is excluded, or the settings forbid the look-up of an origin.
+        RefusedError: The host is excluded, the mailbox is on its own domain, or the settings forbid the
+            look-up of an origin.
 
     """
     notes = QueryNotes()
+    if tracing.what is Traced.CONTACT:
+        _refuse_own_domain(tracing.value, host)
     with workspace.log.read() as reader:
         (wanted,) = wanted_hosts(reader, [host])
     row = newest_hosting(wanted.rows).get(wanted.host) or look_up(
@@ -350,6 +356,17 @@ def _leads_with_evidence(reader: Reader, sites: Mapping[SiteId, str]) -> dict[st
 def _lead_on(reader: Reader, host: str) -> LeadId | None:
     found = reader.find(Lead, host=host, limit=1)
     return found[0].id if found else None
+
+
+def _refuse_own_domain(mailbox: str, host: str) -> None:
+    suffixes = Suffixes()
+    own = suffixes.registrable(canonical_name(host), private=True)
+    if own is not None and own == suffixes.registrable(mail_domain(mailbox), private=True):
+        raise RefusedError(
+            "The mailbox is on the offending site's own domain: a notice there would warn the offender.",
+            "Name a mailbox of the company that hosts it.",
+            code="own_domain",
+        )
 
 
 def _refuse_excluded(hosts: Iterable[str], never: frozenset[str]) -> None:

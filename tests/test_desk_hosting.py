@@ -346,3 +346,22 @@ def test_from_evidence_to_a_released_letter(bench: Bench, tmp_path: Path) -> Non
         ("http://bread.example/sourdough", "FI", 64500),
         ("http://rye.example/starter", "FI", 64500),
     ]
+
+
+def test_a_mailbox_on_the_sites_own_domain_is_refused(bench: Bench) -> None:
+    arguments = ("--contact", "abuse@mail.bread.example", "--source", "reply", "--reason", "told us")
+
+    assert bench.work.run("hosting", "set", HOST, *arguments).code == 3
+
+
+def test_a_mailbox_on_any_sites_domain_is_not_shown(bench: Bench) -> None:
+    bench.work.run("contacts", "block", "desk@rye.example", "--reason", "runs the forum")
+
+    assert [row["address"] for row in bench.work.run("contacts", "list").rows] == [None]
+
+
+def test_two_runs_at_once_are_refused(bench: Bench) -> None:
+    workspace = bench.work.open()
+    with workspace.alone("enrich"):
+        assert bench.run().code == 3
+    workspace.log.close()

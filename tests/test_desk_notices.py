@@ -97,7 +97,14 @@ def test_a_draft_with_unconfirmed_evidence_is_refused_by_its_numbers(work: Desk)
 
     answer = work.run("notices", "release", "1", user="ben")
 
-    assert draft.last("summary") == {"notices": 1, "items": 3, "held": 1, "referred": 0, "without_contact": 0}
+    assert draft.last("summary") == {
+        "notices": 1,
+        "items": 3,
+        "held": 1,
+        "referred": 0,
+        "without_contact": 0,
+        "waiting": 0,
+    }
     assert answer.code == 3
     assert "unconfirmed evidence: 2, 3." in answer.lines[0]["error"]["message"]
     assert work.run("notices", "list").rows[0]["holds"] == ["evidence_unconfirmed (2, 3)"]
@@ -446,3 +453,27 @@ def test_an_unknown_notice_is_an_error_of_its_own(work: Desk) -> None:
     assert work.run("notices", "release", "7", user="ben").code == 1
     assert work.run("notices", "list", "7").code == 1
     assert work.run("notices", "release", user="ben").code == 2
+
+
+def test_no_output_and_no_file_name_holds_a_host(work: Desk, tmp_path: Path) -> None:
+    record(work)
+    approve(work)
+    out = str(tmp_path / "out")
+    steps = [("draft",), ("list",), ("show", "1"), ("release", "1"), ("export", "--to", out)]
+    answers = [work.run("-v", "notices", *step, user="ben") for step in steps[:3]]
+    answers += [work.run("-v", "notices", *step, user="cai") for step in steps[3:]]
+
+    assert [answer.code for answer in answers] == [0] * 5
+    assert not [answer for answer in answers if "bread.example" in answer.out + answer.err]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notice-1.eml"]
+
+
+def test_a_new_contact_is_told_of_five_addresses_and_the_rest_waits(work: Desk) -> None:
+    record(work, *(f"http://bread.example/loaf-{at}" for at in range(6)))
+
+    first = work.run("notices", "draft").last("summary")
+    approve(work)
+    second = work.run("notices", "draft").last("summary")
+
+    assert (first["items"], first["waiting"]) == (5, 2)
+    assert (second["items"], second["waiting"]) == (2, 0)

@@ -10,7 +10,7 @@ import typer
 from desk.call import call_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from caselog.records.choices import Verdict
     from caselog.store.log import Reader
@@ -127,12 +127,15 @@ def block(context: typer.Context, address: str = ADDRESS, reason: str = REASON) 
 
 
 def contact_rows(reader: Reader) -> Iterator[dict[str, Any]]:
-    """Give the row of every contact that some host's newest look-up names; `hosts` counts those hosts."""
+    """Give the row of every contact that some host's newest look-up names; `hosts` counts those hosts.
+
+    A mailbox on the domain of a site is not shown.
+    """
     from caselog.records.hosting import Hosting
     from desk.material import for_recipients, read_contacts
     from exports.recipients import contact_key, newest_hosting
 
-    words = read_contacts(reader)
+    words, own = read_contacts(reader), _own_domains(reader)
     rows: dict[str, dict[str, Any]] = {}
     newest = {row.id: row for row in newest_hosting(reader.find(Hosting)).values()}
     for row in map(for_recipients, newest.values()):
@@ -155,7 +158,19 @@ def contact_rows(reader: Reader) -> Iterator[dict[str, Any]]:
     for key in sorted((words.approved | words.blocked) - rows.keys()):
         state = _state(key, words.approved, words.blocked)
         rows[key] = {"id": len(rows) + 1, "address": key, "state": state, "hosts": 0}
-    yield from rows.values()
+    for found in rows.values():
+        yield {**found, "address": None} if own(str(found["address"])) else found
+
+
+def _own_domains(reader: Reader) -> Callable[[str], bool]:
+    """Return what tells whether a mailbox stands on the domain of a site: such a one names the site."""
+    from caselog.store.sites import site_hosts
+    from enrich.names import Suffixes, canonical_name
+    from exports.addresses import mail_domain
+
+    suffixes = Suffixes()
+    sites = {suffixes.registrable(canonical_name(key), private=True) for key in site_hosts(reader).values()}
+    return lambda address: suffixes.registrable(mail_domain(address), private=True) in sites - {None}
 
 
 def _state(key: str, approved: frozenset[str], blocked: frozenset[str]) -> str:

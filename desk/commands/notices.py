@@ -72,7 +72,7 @@ def draft(context: typer.Context) -> None:
 
 def print_drafts(call: Call, found: Any) -> None:
     """Print new notices, what holds them, and what got no notice; then the summary line."""
-    from desk.drafting import hold_text
+    from desk.drafting import TOLD, hold_text
     from desk.rows import NOTICE_COLUMNS
 
     rows = []
@@ -86,6 +86,8 @@ def print_drafts(call: Call, found: Any) -> None:
         route = one.national_route or "no route is known"
         call.out.say(f"Evidence {one.evidence_id} is hosted in {one.country}: refer it ({route}).")
     for one in found.leftovers:
+        if one.reason == TOLD:
+            continue
         call.out.say(f"Evidence {one.evidence_id} got no notice: {one.reason}.")
     call.out.summary(**found.counts())
 
