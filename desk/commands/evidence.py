@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from desk.call import call_of
+from desk.commands.compare import compare
 from desk.listing import IDS, REVEAL, REVEAL_REASON, print_list
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def register(root: typer.Typer) -> None:
         confirm
     )
     evidence.command("reject", epilog='Example: leadline evidence reject 4 --reason "a news article"')(reject)
+    evidence.command("compare", epilog="Example: leadline evidence compare found.txt")(compare)
     root.add_typer(evidence, name="evidence")
 
 

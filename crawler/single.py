@@ -1,0 +1,59 @@
+"""Read pages of confirmed sites once, for a comparison: fetched, handed over, forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from caselog.errors import RefusedError
+from caselog.records.leads import Lead
+from caselog.store import leads
+from crawler.addon import user_agent
+from crawler.address import host_key
+from crawler.client import Transport
+from crawler.scope import is_excluded
+from crawler.session import closed_hosts
+
+if TYPE_CHECKING:
+    from caselog.workspace import Workspace
+
+
+def fetch_text(workspace: Workspace, url: str) -> tuple[str, str]:
+    """Return the text and media type of a page of a confirmed site.
+
+    Raises:
+        RefusedError: The host is not confirmed or is excluded, or the transport refused the answer.
+        SourceError: Nothing usable arrived.
+    """
+    workspace.require_authority()
+    _refuse_strangers(workspace, host_key(url))
+    return asyncio.run(_fetch(workspace, url))
+
+
+def _refuse_strangers(workspace: Workspace, host: str) -> None:
+    with workspace.log.read() as reader:
+        states = leads.lead_states(reader)
+        confirmed = {lead.host for lead in reader.find(Lead) if states[lead.id] == leads.LeadState.CONFIRMED}
+        closed = closed_hosts(reader)
+    if host not in confirmed or is_excluded(host, closed):
+        raise RefusedError(
+            "This address belongs to no confirmed lead.",
+            "Confirm a lead of its site first.",
+            code="unconfirmed",
+        )
+
+
+async def _fetch(workspace: Workspace, url: str) -> tuple[str, str]:
+    network = workspace.config.network
+    transport = Transport(
+        practice=workspace.practice,
+        user_agent=user_agent(network.user_agent, contact=workspace.config.authority.contact),
+        nameservers=list(network.resolver),
+        tor_socks=network.tor.socks if network.tor.enabled else None,
+    )
+    try:
+        answer = await transport.fetch(url)
+    finally:
+        await transport.close()
+    fetch = answer.fetch
+    return answer.body.decode(fetch.charset or "utf-8", "replace"), fetch.media_type or "text/html"
