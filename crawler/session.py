@@ -15,6 +15,8 @@ from caselog.records.pages import Page
 from caselog.store import exclusions, fingerprints, frontier, leads, patterns, sites
 from caselog.vault import Vault
 from crawler.address import pattern as pattern_of
+from crawler.patterns import PatternBook
+from crawler.scope import is_excluded
 from crawler.site_state import Budget, SiteState
 
 if TYPE_CHECKING:
@@ -70,12 +72,20 @@ class CrawlSession:
             site = order[(self.turn + step) % len(order)]
             if not site.may_send(now_s):
                 continue
-            row = site.next_pending(now_s, lambda name, site=site: self._refill(site, name))  # type: ignore[misc]  # mypy cannot type a default in a lambda
+            row = self._next_of(site, now_s)
             if row is not None:
                 self.turn = (self.turn + step + 1) % len(order)
                 self.sent += 1
                 self.budgets[row.lead_id].spend()
                 return row
+        return None
+
+    def _next_of(self, site: SiteState, now_s: float) -> Pending | None:
+        """Return the next address of one site whose lead may still cost something."""
+        while (row := site.next_pending(now_s, lambda name: self._refill(site, name))) is not None:
+            if self.budgets[row.lead_id].pages_left > 0:
+                return row
+            site.let_go(row)  # read ahead before the budget was spent; it stays pending
         return None
 
     def _refill(self, site: SiteState, pattern: str) -> list[Pending]:
@@ -118,7 +128,7 @@ class CrawlSession:
         with self.workspace.log.read() as reader:
             self.excluded = closed_hosts(reader)
         for site in self.sites.values():
-            site.stopped = site.stopped or site.host in self.excluded
+            site.stopped = site.stopped or is_excluded(site.host, self.excluded)
 
     def summary(self) -> dict[str, float]:
         """Return the counts of this call, as the contract names them."""
@@ -149,7 +159,7 @@ def open_session(workspace: Workspace, options: CrawlOptions) -> CrawlSession:
     with workspace.log.write() as writer:
         chosen = _chosen_leads(writer, options.lead_ids)
         excluded = closed_hosts(writer)
-        open_leads = [lead for lead in chosen if lead.host not in excluded]
+        open_leads = [lead for lead in chosen if not is_excluded(lead.host, excluded)]
         budgets = {lead.id: _prepare(writer, workspace, lead, options) for lead in open_leads}
         found = {lead.site_id: lead.host for lead in open_leads}
         states = {
@@ -192,10 +202,11 @@ def _prepare(writer: Writer, workspace: Workspace, lead: Lead, options: CrawlOpt
     )
     frontier.seed(writer, site_id=lead.site_id, lead_id=lead.id, found=found)
     asked = frontier.asked(writer, lead.id)
-    if asked and _is_due(writer, lead, revisit_days=crawl.revisit_days):
+    limit = lead.pages or crawl.pages_per_lead
+    is_done = asked >= limit or not _has_promising(writer, lead)
+    if asked and is_done and _is_due(writer, lead, revisit_days=crawl.revisit_days):
         frontier.open_round(writer, lead.id)
         asked = 0
-    limit = lead.pages or crawl.pages_per_lead
     left = options.pages if options.pages is not None else max(0, limit - asked)
     return Budget(
         pages_left=left,
@@ -204,10 +215,16 @@ def _prepare(writer: Writer, workspace: Workspace, lead: Lead, options: CrawlOpt
     )
 
 
+def _has_promising(reader: Reader, lead: Lead) -> bool:
+    """Tell whether any waiting address of the lead would still be asked; given-up traps wait for ever."""
+    book = PatternBook()
+    patterns.load(reader, lead.site_id, book.restore)
+    waiting = frontier.pending_patterns(reader, lead.site_id, [lead.id])
+    return any(not book.of(name).is_given_up() for name in waiting)
+
+
 def _is_due(reader: Reader, lead: Lead, *, revisit_days: int) -> bool:
-    """Tell whether a finished lead is to be visited again: nothing pending, and long enough ago."""
-    if frontier.pending_patterns(reader, lead.site_id, [lead.id]):
-        return False
+    """Tell whether a finished lead was visited long enough ago to be visited again."""
     last = reader.latest(Page, lead_id=lead.id)
     return last is not None and datetime.now(UTC) - last.fetched_at >= timedelta(days=revisit_days)
 
