@@ -8,6 +8,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
+from scrapy.exceptions import IgnoreRequest
+
 from caselog.errors import IntakeError, RefusedError
 from caselog.records.choices import Outcome, Role
 from caselog.records.pages import Rule
@@ -101,6 +103,8 @@ class Judge:
         """Return what to record when the transport refused or failed."""
         if isinstance(error, Refused):
             return Result(outcome=Outcome.REFUSED, refused=error.code)
+        if isinstance(error, IgnoreRequest) and not isinstance(error, FetchFailed):
+            return Result(outcome=Outcome.REFUSED, refused="robots")
         code = error.code if isinstance(error, FetchFailed) else "internal"
         return Retry(wait_s=_wait_s(row), final=Result(outcome=Outcome.ERROR, error=code))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
 
     from caselog.store.frontier import Pending
     from crawler.session import CrawlSession
+    from crawler.site_state import SiteState
     from crawler.transport import Fetch
 
 MOST_ATTEMPTS = 3
 MOST_WAIT_S = 120.0
+INTERNAL = Result(outcome=Outcome.ERROR, error="internal")
 
 
 class LeadsSpider(Spider):
@@ -82,13 +85,27 @@ class LeadsSpider(Spider):
         row: Pending = response.meta["row"]
         fetch: Fetch = response.meta["fetch"]
         site = self.session.sites[row.site_id]
-        verdict = self.judge.answer(site, row, response, fetch)
+        verdict: Result | Retry | None = INTERNAL
+        try:
+            verdict = await self._verdict(site, row, response)
+        except asyncio.CancelledError:
+            verdict = None
+            raise
+        finally:  # a page that trips our own code is recorded too, or its site would never be done
+            await self._settle(row, fetch, verdict)
+
+    async def _settle(self, row: Pending, fetch: Fetch | None, verdict: Result | Retry | None) -> None:
+        """Record a verdict or ask again later; None leaves the address pending."""
         if isinstance(verdict, Retry):
             await self._retry(row, fetch, verdict)
-            return
-        if verdict.evidence is not None:
-            verdict = await self._with_frame(row, response, verdict)
-        await self._write(row, fetch, verdict)
+        elif verdict is not None:
+            await self._write(row, fetch, verdict)
+
+    async def _verdict(self, site: SiteState, row: Pending, response: Response) -> Result | Retry:
+        verdict = self.judge.answer(site, row, response, response.meta["fetch"])
+        if isinstance(verdict, Result) and verdict.evidence is not None:
+            return await self._with_frame(row, response, verdict)
+        return verdict
 
     async def _with_frame(self, row: Pending, response: Response, verdict: Result) -> Result:
         """Fetch the site's control pages if they are not known yet, and leave their blocks out."""
@@ -101,12 +118,7 @@ class LeadsSpider(Spider):
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         row: Pending = request.meta["row"]
         error = failure.value or RuntimeError()
-        verdict = self.judge.failure(row, error)
-        fetch = request.meta.get("fetch")
-        if isinstance(verdict, Retry):
-            await self._retry(row, fetch, verdict)
-            return
-        await self._write(row, fetch, verdict)
+        await self._settle(row, request.meta.get("fetch"), self.judge.failure(row, error))
 
     async def _retry(self, row: Pending, fetch: Fetch | None, retry: Retry) -> None:
         """Ask again later; after the last attempt the failure is the answer."""
