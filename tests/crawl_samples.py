@@ -1,0 +1,190 @@
+"""Set-up that tests of the running crawl share: sites of made-up prose, a workspace with rules and leads."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from caselog.records.pages import Evidence, Page
+from tests.desk_calls import Desk, desk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from tests.servers.web import Reply
+
+TERM = "desemstarter"
+SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+WAIT_S = 60.0
+
+
+def prose(seed: object, *, words: int = 60, term: str = "") -> str:
+    """Give made-up words that no other seed gives, with the term in their middle."""
+    chance = random.Random(f"prose {seed}")
+    made = ["".join(chance.choices(SYLLABLES, k=4)) for _ in range(words)]
+    if term:
+        made[words // 2] = term
+    return " ".join(made)
+
+
+def html(
+    seed: object, *, links: tuple[str, ...] = (), term: str = "", extra: str = "", words: int = 60
+) -> Reply:
+    """Give a page of two paragraphs and some links."""
+    first, second = prose((seed, 1), words=words), prose((seed, 2), words=words, term=term)
+    anchors = "".join(f'<li><a href="{link}">{prose((seed, link), words=2)}</a></li>' for link in links)
+    text = (
+        f"<!doctype html><html><head><title>{prose((seed, 'title'), words=3)}</title></head>"
+        f"<body><p>{first}</p><p>{second}</p><ul>{anchors}</ul>{extra}</body></html>"
+    )
+    return 200, HTML, text.encode()
+
+
+def redirect(target: str, status: int = 302) -> Reply:
+    return status, {"Location": target}, b""
+
+
+def work_at(tmp_path: Path, *, resolver: str = "", live: bool = False, **crawl: Any) -> Desk:
+    """Give a workspace of four people with one rule; `crawl` are settings of that section."""
+    made = desk(tmp_path, live=live)
+    values = {"delay_seconds": 0.002, "per_host": 4, **crawl}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+    network = ["[network]", f"resolver = {json.dumps([resolver])}"] if resolver else []
+    settings = made.folder / "leadline.toml"
+    settings.write_text(
+        "\n".join([settings.read_text(encoding="utf-8"), *network, "[crawl]", *lines, ""]), encoding="utf-8"
+    )
+    add_terms(made, TERM)
+    return made
+
+
+def add_terms(work: Desk, *terms: str) -> None:
+    rows = "".join(f"t{number},{term},1.0,word\n" for number, term in enumerate(terms, 1))
+    path = work.folder.parent / "terms.csv"
+    path.write_text("id,term,weight,kind\n" + rows, encoding="utf-8")
+    assert work.run("terms", "import", str(path)).code == 0
+
+
+def crawl(work: Desk, *arguments: str, code: int = 0) -> dict[str, Any]:
+    """Run the crawl in this process and give its summary."""
+    answer = work.run("crawl", *arguments)
+    assert answer.code == code, answer.out + answer.err
+    return dict(answer.last("summary")) if code == 0 else dict(answer.last("error"))
+
+
+def records(work: Desk, kind: type[Any]) -> list[Any]:
+    workspace = work.open()
+    try:
+        with workspace.log.read() as reader:
+            return list(reader.find(kind))
+    finally:
+        workspace.log.close()
+
+
+def page_rows(work: Desk) -> list[Page]:
+    return records(work, Page)
+
+
+def outcomes(work: Desk) -> dict[str, str]:
+    """Give path -> outcome, with the refusal or error code where there is one."""
+    found = {}
+    for page in page_rows(work):
+        code = page.refused or page.error
+        found["/" + page.url.split("/", 3)[3]] = page.outcome.value + (f" {code}" if code else "")
+    return found
+
+
+def evidence_urls(work: Desk) -> list[str]:
+    urls = {page.id: page.url for page in page_rows(work)}
+    return [urls[item.page_id] for item in records(work, Evidence)]
+
+
+def age_pages(work: Desk, to: datetime) -> None:
+    """Give every page another time, as if the crawl had been then."""
+    workspace = work.open()
+    with workspace.log.write() as writer:
+        run = writer.connection.exec_driver_sql
+        triggers = run("SELECT name, sql FROM sqlite_master WHERE type='trigger' AND tbl_name='pages'").all()
+        for name, _ in triggers:
+            run(f"DROP TRIGGER {name}")
+        run("UPDATE pages SET fetched_at = ?", (to.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),))
+        for _, sql in triggers:
+            run(sql)
+    workspace.log.close()
+
+
+@dataclass(kw_only=True)
+class Program:
+    """`leadline` as a program of its own, with a HOME and TMPDIR that nobody else uses."""
+
+    work: Desk
+    folder: Path
+    printed: list[bytes] = field(default_factory=list)
+    warned: list[bytes] = field(default_factory=list)
+
+    def environment(self, user: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADLINE_")}
+        for name in ("home", "tmp"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        places = {"HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "tmp")}
+        ours = {"LEADLINE_WORKSPACE": str(self.work.folder), "LEADLINE_USER": user, "PYTHONPATH": ROOT}
+        return {**kept, **places, **ours, "NO_COLOR": "1", "COLUMNS": "200"}
+
+    def start(self, *arguments: str, user: str = "ada") -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "desk.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.environment(user),
+            cwd=self.folder,
+        )
+
+    def run(self, *arguments: str, user: str = "ada") -> int:
+        with self.start(*arguments, user=user) as child:
+            out, err = child.communicate(timeout=WAIT_S)
+        self.printed.append(out)
+        self.warned.append(err)
+        return child.returncode
+
+
+@contextmanager
+def running(child: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """End a child that a test started, however the test goes."""
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            child.send_signal(signal.SIGKILL)
+        child.communicate()
+
+
+def wait_until(is_so: Callable[[], bool], within_s: float = WAIT_S) -> None:
+    end_s = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.005)
+
+
+def tree(count: int, *, width: int = 7, terms: Mapping[int, str] | None = None) -> dict[str, Reply]:
+    """Give `count` pages, each linking to its own next ones, with a term on some."""
+    terms = terms or {}
+    routes = {}
+    for number in range(count):
+        children = range(number * width + 1, min(count, number * width + width + 1))
+        path = "/" if number == 0 else f"/loaf/{number}"
+        links = tuple(f"/loaf/{child}" for child in children)
+        routes[path] = html(("tree", number), links=links, term=terms.get(number, ""))
+    return routes
