@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-RARE_PHRASE = " ".join(WORDS[:3])
-"""Stands on about every thirtieth page of the site."""
+RARE_PHRASE = " ".join(WORDS[:2])
+"""Stands on some pages of the site."""
 
 
 @contextmanager
