@@ -42,6 +42,13 @@ _MARKUP = re.compile(
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
 _QUOTED = re.compile(r"\"[^\"]*+\"|'[^']*+'")
 
+_SURE_LENGTH: Final = 512
+"""A tag of fewer characters cannot hold `MAX_ATTRIBUTES`: each takes two, with what parts it from the next."""
+_SURE_TAGS: Final = 4_000
+_LONG_TAG = re.compile(r"<[^>]{%d}" % (_SURE_LENGTH - 1))
+_QUOTED_END = re.compile(rf"={_GAP}*+(?:\"[^\">]*+>|'[^'>]*+>)")
+"""A ``>`` inside a quoted value; without one each tag ends at its first ``>``."""
+
 _VOID: Final = frozenset(
     """area base basefont bgsound br col embed frame hr image img input keygen link meta param source track
     wbr""".split()
@@ -70,6 +77,21 @@ _PLAIN: Final = frozenset(
 
 def refusal(text: str) -> str | None:
     """Give ``parser_bomb`` when no parser should see ``text``, else None. Takes time linear in its length."""
+    return None if _is_surely_harmless(text) else _scanned(text)
+
+
+def _is_surely_harmless(text: str) -> bool:
+    """Say whether a page has too few and too short tags for any limit, however they are nested.
+
+    Each start tag has a ``<`` of its own that no slash follows, so their number bounds depth and formatting.
+    """
+    tags = text.count("<")
+    if tags > _SURE_TAGS or (tags > MAX_DEPTH and tags - text.count("</") > MAX_DEPTH):
+        return False
+    return _QUOTED_END.search(text) is None and _LONG_TAG.search(text) is None
+
+
+def _scanned(text: str) -> str | None:
     stack = _Stack()
     names = stack.names
     deepest = 0

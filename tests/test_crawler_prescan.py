@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
+from crawler import prescan
 from crawler.prescan import MAX_ATTRIBUTES, MAX_DEPTH, PARSER_BOMB, refusal
 
 SIZE = 256 * 1024
@@ -137,3 +138,14 @@ def _depth(text: str) -> int:
 @given(st.text(alphabet="<>/!-=\"' \tabdivp\u00a0\0", max_size=200))
 def test_any_text_is_scanned(text: str) -> None:
     assert refusal(text) in {None, PARSER_BOMB}
+
+
+ODD = ["<p a=1", " b", "/", '="', "='", '"', "'", ">", "<", "</p", "<!--", "-->", "=", "a" * 300]
+
+
+@given(st.lists(st.tuples(st.sampled_from([*TAGS, *ODD]), st.sampled_from([1, 3, 260])), max_size=8))
+def test_what_the_quick_look_lets_through_passes_the_whole_scan(pieces: list[tuple[str, int]]) -> None:
+    text = "".join(piece * count for piece, count in pieces)
+
+    if prescan._is_surely_harmless(text):
+        assert prescan._scanned(text) is None
