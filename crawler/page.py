@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
@@ -18,7 +19,7 @@ from crawler.links import Hint, hint_of
 from crawler.prescan import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from selectolax.lexbor import LexborNode
 
@@ -158,7 +159,14 @@ def _local(origin: str, local: str) -> str:
     return joined(origin, path, mark + query)
 
 
-def read_page(text: str, url: str, media_type: str, *, links: LinkReader | None = None) -> PageText:
+def read_page(
+    text: str,
+    url: str,
+    media_type: str,
+    *,
+    links: LinkReader | None = None,
+    known: Container[str] = frozenset(),
+) -> PageText:
     """Give the blocks and links of a page.
 
     Args:
@@ -166,6 +174,7 @@ def read_page(text: str, url: str, media_type: str, *, links: LinkReader | None 
         url: The page's own address.
         media_type: ``text/plain`` is not parsed at all.
         links: The crawl's memory of resolved targets.
+        known: Canonical addresses on the page's own site that need not be given again; never looked at.
 
     Raises:
         RefusedError: With code ``parser_bomb``; the page was not parsed.
@@ -177,31 +186,25 @@ def read_page(text: str, url: str, media_type: str, *, links: LinkReader | None 
         raise RefusedError("The page would cost a parser too much.", "It is left out.", code=code)
     body = text.encode("utf-8", "replace")
     tree = LexborHTMLParser(body, options=LexborDocumentOptions.WO_EVENTS)
-    base = _base(tree, canonical_url(url))
-    blocks = tuple(_blocks(tree))
-    found, named = _links(tree, base, links if links is not None else LinkReader())
+    blocks, tags = _blocks(tree)
+    own = PageBase.of(canonical_url(url))
+    base = _base(tree, own) if "base" in tags else own
+    found, first, anchors = _links(_targets(tree, tags), base, links or LinkReader(), known)
     return PageText(
-        blocks=blocks,
+        blocks=tuple(blocks),
         links=tuple(found),
-        canonical=named.get("canonical"),
-        refresh=named.get("refresh"),
-        has_password_field=tree.css_first('input[type="password" i]') is not None,
-        is_shell=_is_shell(tree, blocks, found),
+        canonical=first.get("canonical"),
+        refresh=first.get("refresh"),
+        has_password_field="input" in tags and tree.css_first('input[type="password" i]') is not None,
+        is_shell="script" in tags and anchors < _SHELL_LINKS and sum(map(len, blocks)) < SHELL_LETTERS,
     )
 
 
-def _base(tree: LexborHTMLParser, url: str) -> PageBase:
+def _base(tree: LexborHTMLParser, own: PageBase) -> PageBase:
     """Give the page's base, moved by its first `base` element (HTML standard, 4.2.3)."""
-    own = PageBase.of(url)
     node = tree.css_first("base[href]")
     moved = _resolved(node.attrs.get("href") or "", own) if node is not None else None
     return PageBase.of(moved) if moved else own
-
-
-def _is_shell(tree: LexborHTMLParser, blocks: tuple[str, ...], links: list[Link]) -> bool:
-    if sum(map(len, blocks)) >= SHELL_LETTERS or tree.css_first("script") is None:
-        return False
-    return sum(link.kind == "anchor" for link in links) < _SHELL_LINKS
 
 
 # ---- blocks ----
@@ -234,21 +237,102 @@ def _collapsed(text: str) -> Iterator[str]:
         yield block
 
 
-def _blocks(tree: LexborHTMLParser) -> Iterator[str]:
-    """Give the text between block-level tags, in document order."""
-    parts: list[str] = []
-    for node, tag in _walk(tree):
+def _blocks(tree: LexborHTMLParser) -> tuple[list[str], set[str]]:
+    """Give the text between block-level tags, in document order, and the names of all tags on the page.
+
+    The nodes come in order, without their ends: a block has ended where the next text stands in another
+    block-level element. The subtrees of dropped and preformatted elements are left out. No recursion: pages
+    choose their depth.
+    """
+    blocks = _Blocks()
+    tags: set[str] = set()
+    nodes = tree.root.traverse(include_text=True) if tree.root is not None else iter(())
+    for node in nodes:
+        tag = node.tag or ""
         if tag == "-text":
-            parts.append(node.text_content or "")
-        elif tag == "br":
-            parts.append("\n")
+            blocks.add(node)
+            continue
+        tags.add(tag)
+        if tag == "br":
+            blocks.parts.append("\n")
         elif tag not in _INLINE:
-            if parts:
-                yield from _collapsed("".join(parts))
-                parts = []
+            blocks.cut()
             if tag in _PREFORMATTED:
-                yield from paragraphs(_text_within(node))
-    yield from _collapsed("".join(parts))
+                blocks.done += paragraphs(_text_within(node))
+        if tag in _OPAQUE and node.first_child is not None:
+            tags.update(_skip_within(node, nodes))
+    blocks.cut()
+    return blocks.done, tags
+
+
+class _Blocks:
+    """Join texts to blocks."""
+
+    __slots__ = ("_first", "_owners", "done", "parts")
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.parts: list[str] = []
+        self._first: LexborNode | None = None
+        self._owners = _Owners()
+
+    def add(self, node: LexborNode) -> None:
+        """Take the next text; blank texts may stand in either of two blocks."""
+        text = node.text_content or ""
+        if not text.isspace():
+            if self._first is None:
+                self._first = node
+            elif self._owners.are_apart(self._first, node):
+                self.cut()
+                self._first = node
+        self.parts.append(text)
+
+    def cut(self) -> None:
+        """End the block."""
+        if self._first is not None:
+            block = " ".join("".join(self.parts).split())
+            if block:
+                self.done.append(block)
+            self._first = None
+        self.parts.clear()
+
+
+def _skip_within(node: LexborNode, nodes: Iterator[LexborNode]) -> set[str]:
+    """Pass over all nodes within ``node``; give the names of their tags."""
+    size = sum(1 for _ in node.traverse(include_text=True)) - 1
+    return {inner.tag or "" for inner in islice(nodes, size)}
+
+
+class _Owners:
+    """Tell the block-level elements of texts apart; each inline element is climbed once."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, int] = {}
+
+    def are_apart(self, one: LexborNode, other: LexborNode) -> bool:
+        """Say whether the nearest block-level elements around two texts differ."""
+        first, second = one.parent, other.parent
+        return first is not None and second is not None and self._of(first) != self._of(second)
+
+    def _of(self, node: LexborNode) -> int:
+        """Give the identity of the nearest block-level element, the element itself included."""
+        climbed: list[int] = []
+        at: LexborNode | None = node
+        owner = 0
+        while at is not None:
+            identity = at.mem_id
+            owner = self._known.get(identity, 0)
+            if owner:
+                break
+            climbed.append(identity)
+            owner = identity
+            if at.tag not in _INLINE:
+                break
+            at = at.parent
+        self._known.update(dict.fromkeys(climbed, owner))
+        return owner
 
 
 def _text_within(node: LexborNode) -> str:
@@ -264,36 +348,48 @@ _LINES: Final = frozenset({"-text", "br"})
 _OPAQUE: Final = _DROPPED | _PREFORMATTED
 
 
-def _walk(tree: LexborHTMLParser) -> Iterator[tuple[LexborNode, str]]:
-    """Visit the nodes in order, and block-level elements again when they end.
-
-    The subtrees of dropped and preformatted elements are not entered. No recursion: pages choose their depth.
-    """
-    node = tree.root
-    while node is not None:
-        tag = node.tag or ""
-        yield node, tag
-        child = node.first_child if tag != "-text" and tag not in _OPAQUE else None
-        while child is None and node is not None:
-            child = node.next
-            if child is None:
-                node = node.parent
-                tag = (node.tag if node is not None else None) or ""
-                if node is not None and tag not in _INLINE and tag not in _PREFORMATTED:
-                    yield node, tag
-        node = child
-
-
 # ---- links ----
 
 
-def _links(tree: LexborHTMLParser, base: PageBase, reader: LinkReader) -> tuple[list[Link], dict[str, str]]:
-    """Give the different addresses that the page points to, and the first of each kind.
+def _links(
+    targets: Iterable[tuple[LexborNode, str, str | None]],
+    base: PageBase,
+    reader: LinkReader,
+    known: Container[str],
+) -> tuple[list[Link], dict[str, str], int]:
+    """Give the different new addresses that the page points to, the first of each kind, and a count.
 
-    Targets are told apart before any address work, which costs the most.
+    Targets are told apart before any address work, which costs the most. The count is of different addresses
+    in anchors, known ones included.
     """
+    own = f"{base.origin}/"
+    kinds: dict[str, str] = {}
+    first: dict[str, str] = {}
+    new: dict[str, list[LexborNode]] = {}
+    for (href, kind), nodes in _told_apart(targets).items():
+        url = reader.resolve(href, base)
+        if url is None:
+            continue
+        first.setdefault(kind, url)
+        if url not in kinds or kinds[url] == "canonical":
+            kinds[url] = kind
+            if url not in known or kind not in _BODY_KINDS or not url.startswith(own):
+                new[url] = nodes
+            else:
+                new.pop(url, None)
+    return (
+        [_link(nodes, kinds[url], url) for url, nodes in new.items()],
+        first,
+        sum(kind == "anchor" for kind in kinds.values()),
+    )
+
+
+def _told_apart(
+    targets: Iterable[tuple[LexborNode, str, str | None]],
+) -> dict[tuple[str, str], list[LexborNode]]:
+    """Give the first nodes of each different target and kind, in order."""
     seen: dict[tuple[str, str], list[LexborNode]] = {}
-    for node, kind, href in _targets(tree):
+    for node, kind, href in targets:
         if not href or len(href) > MAX_HREF_LENGTH:
             continue
         nodes = seen.get((href, kind))
@@ -303,16 +399,7 @@ def _links(tree: LexborHTMLParser, base: PageBase, reader: LinkReader) -> tuple[
             seen[href, kind] = [node]
         elif len(nodes) < _JUDGED_WORDINGS:
             nodes.append(node)
-    out: dict[str, Link] = {}
-    first: dict[str, str] = {}
-    for (href, kind), nodes in seen.items():
-        url = reader.resolve(href, base)
-        if url is None:
-            continue
-        first.setdefault(kind, url)
-        if url not in out or out[url].kind == "canonical":
-            out[url] = _link(nodes, kind, url)
-    return list(out.values()), first
+    return seen
 
 
 def _link(nodes: list[LexborNode], kind: str, url: str) -> Link:
@@ -330,19 +417,24 @@ def _joined_hint(hints: set[Hint]) -> Hint:
     return next((hint for hint in (Hint.NEXT, Hint.PREVIOUS) if hint in hints), Hint.NONE)
 
 
-def _targets(tree: LexborHTMLParser) -> Iterator[tuple[LexborNode, str, str | None]]:
-    for node in tree.css("link[rel][href]"):
+def _targets(tree: LexborHTMLParser, tags: set[str]) -> Iterator[tuple[LexborNode, str, str | None]]:
+    """Give what the page points to; looks only for ``tags`` that stand on it."""
+    for node in tree.css("link[rel][href]") if "link" in tags else ():
         words = (node.attrs.get("rel") or "").lower().split()
         kind = next((word for word in words if word in {"canonical", "next", "prev"}), None)
         if kind is not None:
             yield node, kind, node.attrs.get("href")
-    for node in tree.css("meta[http-equiv][content]"):
+    for node in tree.css("meta[http-equiv][content]") if "meta" in tags else ():
         if (node.attrs.get("http-equiv") or "").strip().lower() == "refresh":
             yield node, "refresh", _refresh_target(node.attrs.get("content") or "")
-    for node in tree.css("frame[src],iframe[src]"):
+    for node in tree.css("frame[src],iframe[src]") if not tags.isdisjoint(_FRAMES) else ():
         yield node, "frame", node.attrs.get("src")
     for node in tree.css("a[href],area[href]"):
         yield node, "anchor", node.attrs.get("href")
+
+
+_FRAMES: Final = frozenset({"frame", "iframe"})
+_BODY_KINDS: Final = frozenset({"anchor", "frame"})
 
 
 def _refresh_target(content: str) -> str | None:

@@ -43,9 +43,9 @@ _ATTRIBUTES = re.compile(_ATTRIBUTE)
 _QUOTED = re.compile(r"\"[^\"]*+\"|'[^']*+'")
 
 _SURE_LENGTH: Final = 512
-"""A tag of fewer characters cannot hold `MAX_ATTRIBUTES`: each takes two, with what parts it from the next."""
+"""A tag of fewer characters cannot hold `MAX_ATTRIBUTES`: each takes at least two."""
 _SURE_TAGS: Final = 4_000
-_LONG_TAG = re.compile(r"<[^>]{%d}" % (_SURE_LENGTH - 1))
+_LONG_TAG = re.compile(rf"<[^>]{{{_SURE_LENGTH - 1}}}")
 _QUOTED_END = re.compile(rf"={_GAP}*+(?:\"[^\">]*+>|'[^'>]*+>)")
 """A ``>`` inside a quoted value; without one each tag ends at its first ``>``."""
 

@@ -208,3 +208,47 @@ def test_any_page_is_read(pieces: list[str]) -> None:
     assert all(block == " ".join(block.split()) != "" for block in page.blocks)
     assert all(canonical_url(link.url) == link.url for link in page.links)
     assert len({link.url for link in page.links}) == len(page.links)
+
+
+KNOWN_PAGE = """<head><link rel=canonical href=/loaf><link rel=next href=/loaf?page=2></head><body><a href=/rye>Rye</a>
+<a href=/new>New</a><a href=/loaf>Loaf</a><a href=//other.example/>Other</a><iframe src=/frame></iframe>"""
+
+
+def test_known_addresses_of_the_site_are_left_out_and_all_others_stay() -> None:
+    whole = read_page(KNOWN_PAGE, "http://bread.example/", "text/html")
+    known = {link.url for link in whole.links} - {"http://bread.example/new"}
+
+    found = read_page(KNOWN_PAGE, "http://bread.example/", "text/html", known=known)
+
+    assert {(link.kind, link.url) for link in whole.links} - {
+        (link.kind, link.url) for link in found.links
+    } == {
+        ("anchor", "http://bread.example/rye"),
+        ("anchor", "http://bread.example/loaf"),
+        ("frame", "http://bread.example/frame"),
+    }
+    assert (found.blocks, found.canonical) == (whole.blocks, whole.canonical)
+
+
+def test_known_links_do_not_make_a_page_a_shell() -> None:
+    text = "<script>bake()</script>" + "".join(f"<a href=/{n}>{n}</a>" for n in range(5))
+    known = {f"http://bread.example/{n}" for n in range(5)}
+
+    assert not read_page(text, "http://bread.example/", "text/html", known=known).is_shell
+    assert read_page(text[:50], "http://bread.example/", "text/html", known=known).is_shell
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("<div>rye</div>bread", ("rye", "bread")),
+        ("<div>rye</div> <i>bread</i>", ("rye", "bread")),
+        ("<div>rye<script>x</script></div>bread", ("rye", "bread")),
+        ("<p><b>rye</b> <i>bread</i></p> salt", ("rye bread", "salt")),
+        ("<div>rye<b>crust<div>salt</div>oven</b>bread</div>", ("ryecrust", "salt", "ovenbread")),
+        ("<pre>rye<b>bread</b></pre>salt", ("ryebread", "salt")),
+        ("<svg><script><g>rye</g></script></svg>bread", ("bread",)),
+    ],
+)
+def test_blocks_end_where_their_element_ends(text: str, blocks: tuple[str, ...]) -> None:
+    assert read_page(text, "http://bread.example/", "text/html").blocks == blocks
