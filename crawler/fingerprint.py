@@ -140,7 +140,12 @@ def stop_lines() -> Iterator[str]:
 
 def block_tags(blocks: Sequence[str], key: FingerprintKey) -> list[bytes]:
     """Give one tag a block; blocks below `LEAST_BLOCK_LETTERS` letters have an empty one."""
-    return _tags(block_streams(blocks[:MAX_BLOCKS]), key) + [b""] * max(0, len(blocks) - MAX_BLOCKS)
+    return stream_tags(block_streams(blocks), key)
+
+
+def stream_tags(streams: Sequence[str], key: FingerprintKey) -> list[bytes]:
+    """Give the same of blocks in normal form, letters and digits alone."""
+    return _tags(streams[:MAX_BLOCKS], key) + [b""] * max(0, len(streams) - MAX_BLOCKS)
 
 
 def _tags(streams: Sequence[str], key: FingerprintKey) -> list[bytes]:

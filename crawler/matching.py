@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ahocorasick_rs import AhoCorasick
 
 from caselog.errors import IntakeError
-from crawler.normalise import folded_blocks, runs
+from crawler.normalise import fold_blocks, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from crawler.normalise import Folded
 
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -71,12 +73,14 @@ class _Automaton:
         self.terms = list(patterns.values())
         self._search = AhoCorasick(list(patterns), store_patterns=False) if patterns else None
 
-    def find(self, parts: Sequence[str]) -> set[tuple[int, int]]:
-        """Give (term, part) for each term that occurs in a part."""
+    def find(self, lines: str) -> set[tuple[int, int]]:
+        """Give (term, line) for each term that occurs in a line."""
         if self._search is None:
             return set()
-        starts = list(accumulate((len(part) + 1 for part in parts), initial=0))
-        found = self._search.find_matches_as_indexes("\n".join(parts), overlapping=True)
+        found = self._search.find_matches_as_indexes(lines, overlapping=True)
+        if not found:
+            return set()
+        starts = list(accumulate((len(line) + 1 for line in lines.split("\n")), initial=0))
         return {(term, bisect_right(starts, start) - 1) for term, start, _ in found}
 
 
@@ -104,9 +108,13 @@ class Matcher:
 
     def match(self, blocks: Sequence[str]) -> Match:
         """Give the rules that the blocks fulfil, the score, and which blocks hold a match."""
-        folded = folded_blocks(blocks)
-        spaced = self._spaced.find([f" {' '.join(words)} " for words in folded])
-        unspaced = self._unspaced.find(["".join(words) for words in folded])
+        return self.match_folded(fold_blocks(blocks))
+
+    def match_folded(self, folded: Folded) -> Match:
+        """Give the same of blocks in normal form."""
+        spaced = self._spaced.find(folded.spaced)
+        # A term in a script without spaces has a letter of that script.
+        unspaced = set() if folded.solid.isascii() else self._unspaced.find(folded.solid)
         terms = [self._spaced.terms[i] for i in {term for term, _ in spaced}]
         terms += [self._unspaced.terms[i] for i in {term for term, _ in unspaced}]
         return Match(

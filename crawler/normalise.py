@@ -9,6 +9,7 @@ result.
 from __future__ import annotations
 
 import gc
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -103,27 +104,49 @@ def letters(text: str) -> int:
     return len(stream(text))
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The normal form of many blocks, in their order, each on a line of its own."""
+
+    size: int
+    """Number of blocks."""
+    spaced: str
+    """The runs of letters and digits, with one space around each."""
+    solid: str
+    """The letters and digits alone."""
+
+    @property
+    def streams(self) -> list[str]:
+        """Give the letters and digits of each block."""
+        return self.solid.split("\n") if self.size else []
+
+
+def fold_blocks(blocks: Sequence[str]) -> Folded:
+    """Give the normal form of all blocks; much quicker than block by block."""
+    joined = " \n ".join(blocks)
+    if joined.count("\n") > len(blocks) - 1 and blocks:  # a block with line feeds would be cut in two
+        joined = " \n ".join(block.replace("\n", " ") for block in blocks)
+    joined = f" {joined} "
+    spaced = _fold_lines(joined) if joined.isascii() else _folded_apart(joined.split("\n"))
+    while "  " in spaced:
+        spaced = spaced.replace("  ", " ")
+    return Folded(len(blocks), spaced, spaced.replace(" ", ""))
+
+
 def folded_blocks(blocks: Sequence[str]) -> list[list[str]]:
-    """Give the runs of each block, in the blocks' order; much quicker than block by block."""
-    if not blocks:
-        return []
-    joined = "\n".join(blocks)
-    if joined.count("\n") != len(blocks) - 1:  # a block with line feeds would be cut in two
-        joined = "\n".join(block.replace("\n", " ") for block in blocks)
-    if joined.isascii():
-        return [line.split() for line in _fold_lines(joined).split("\n")]
-    return _folded_apart(joined.split("\n"))
+    """Give the runs of each block, in the blocks' order."""
+    return [line.split() for line in fold_blocks(blocks).spaced.split("\n")] if blocks else []
 
 
-def _folded_apart(lines: Sequence[str]) -> list[list[str]]:
+def _folded_apart(lines: Sequence[str]) -> str:
     """Fold ASCII lines and others apart: the first way is ten times quicker, and most lines take it."""
     plain = [line if line.isascii() else "" for line in lines]
     other = ["" if line.isascii() else line for line in lines]
     quick = _fold_lines("\n".join(plain)).split("\n")
     slow = _fold_lines("\n".join(other)).split("\n")
-    return [(one or two).split() for one, two in zip(quick, slow, strict=True)]
+    return "\n".join([one or two for one, two in zip(quick, slow, strict=True)])
 
 
 def block_streams(blocks: Sequence[str]) -> list[str]:
     """Give the stream of each block."""
-    return ["".join(found) for found in folded_blocks(blocks)]
+    return fold_blocks(blocks).streams

@@ -100,14 +100,16 @@ class LinkReader:
         """Give the canonical absolute address of ``href``, or None when it leads nowhere."""
         first = href[:1]
         if first == "/":
-            key = (base.origin, href)
+            base_part = base.origin
         elif first == "?":
-            key = (base.path_url, href)
+            base_part = base.path_url
         else:
-            key = (base.directory, href)
+            base_part = base.directory
+        key = (base_part, href)
         known = self._known
-        if key in known:
-            return known[key]
+        url = known.get(key, "")
+        if url != "":
+            return url
         url = known[key] = _resolved(href, base)
         if len(known) > self._size:
             known.popitem(last=False)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crawler.disguise import cut_data_uris
-from crawler.fingerprint import block_print, block_tags, fingerprint
-from crawler.normalise import letters
+from crawler.fingerprint import block_print, fingerprint, stream_tags
+from crawler.normalise import fold_blocks
 from crawler.page import read_page
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from collections.abc import Set as AbstractSet
 
     from crawler.fingerprint import Fingerprint, FingerprintKey
@@ -26,6 +27,8 @@ class Reading:
     tags: list[bytes]
     """One tag a block; blocks too short for a tag have an empty one."""
     match: Match
+    letters: list[int]
+    """How many letters each block holds."""
 
     def print(self) -> bytes:
         """Return the keyed identity of the page's blocks."""
@@ -33,19 +36,33 @@ class Reading:
 
     def letters_at(self, positions: list[int]) -> int:
         """Return how many letters the blocks at these positions hold."""
-        return sum(letters(self.page.blocks[position]) for position in positions)
+        return sum(self.letters[position] for position in positions)
 
 
 def read_document(
-    text: str, url: str, media_type: str, *, matcher: Matcher, key: FingerprintKey, links: LinkReader
+    text: str,
+    url: str,
+    media_type: str,
+    *,
+    matcher: Matcher,
+    key: FingerprintKey,
+    links: LinkReader,
+    known: Container[str] = frozenset(),
 ) -> Reading:
-    """Return what a page says.
+    """Return what a page says, without the links of its own site that are ``known``.
 
     Raises:
         RefusedError: The page would cost a parser too much (`parser_bomb`).
     """
-    page = read_page(cut_data_uris(text), url, media_type, links=links)
-    return Reading(page=page, tags=block_tags(page.blocks, key), match=matcher.match(page.blocks))
+    page = read_page(cut_data_uris(text), url, media_type, links=links, known=known)
+    folded = fold_blocks(page.blocks)
+    streams = folded.streams
+    return Reading(
+        page=page,
+        tags=stream_tags(streams, key),
+        match=matcher.match_folded(folded),
+        letters=[len(stream) for stream in streams],
+    )
 
 
 def evidence_of(reading: Reading, key: FingerprintKey, frame: AbstractSet[bytes]) -> Fingerprint:

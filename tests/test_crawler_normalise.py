@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import normalise
-from crawler.normalise import block_streams, folded_blocks, letters, runs, stream
+from crawler.normalise import block_streams, fold_blocks, folded_blocks, letters, runs, stream
 
 FOLD_SHA256 = "e17067a5c742af4467b89f21b3824ad16bc4e857f504af3ef1eac82e0989e93a"
 DROPPED = {"Cf", "Cc", "Mn", "Me", "Mc"}
@@ -121,3 +121,11 @@ def test_runs_hold_the_letters_of_the_stream(text: str) -> None:
 @given(st.lists(st.text(max_size=20), max_size=6))
 def test_folding_many_blocks_equals_folding_each(blocks: list[str]) -> None:
     assert block_streams(blocks) == [stream(block) for block in blocks]
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_blocks_folded_together_read_as_folded_apart(blocks: list[str]) -> None:
+    lines = fold_blocks(blocks).spaced.split("\n")
+
+    assert [line.strip() for line in lines] == [runs(block).strip() for block in blocks]
+    assert all(line == " " or line == f" {line.strip()} " for line in lines)
