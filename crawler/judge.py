@@ -28,6 +28,7 @@ from crawler.session import hashed
 from crawler.transport import FetchFailed, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from collections.abc import Set as AbstractSet
 
     from scrapy.http import Response
@@ -142,7 +143,7 @@ class Judge:
 
     def _text(self, site: SiteState, row: Pending, response: Response, fetch: Fetch) -> Result:
         try:
-            reading = self.read(response, fetch)
+            reading = self.read(response, fetch, known=site.judged)
         except RefusedError as error:
             return Result(outcome=Outcome.REFUSED, refused=error.code)
         if not reading.page.blocks:
@@ -206,8 +207,8 @@ class Judge:
             for number, count in shared.items()
         )
 
-    def read(self, response: Response, fetch: Fetch) -> Reading:
-        """Return what a text answer says.
+    def read(self, response: Response, fetch: Fetch, known: Container[str] = frozenset()) -> Reading:
+        """Return what a text answer says, without the links of its own site that are `known`.
 
         Raises:
             RefusedError: The page would cost a parser too much.
@@ -219,6 +220,7 @@ class Judge:
             matcher=self._matcher,
             key=self._key,
             links=self._links,
+            known=known,
         )
 
     # ---- links ----

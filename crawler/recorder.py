@@ -120,7 +120,7 @@ class Recorder:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Written | None] = loop.create_future()
         self._waiting.append((job, done))
-        if len(self._waiting) >= min(TOGETHER, self._in_flight()):
+        if len(self._waiting) >= min(TOGETHER, max(1, self._in_flight() // 2)):
             self._flush()
         elif self._timer is None:
             self._timer = loop.call_later(LONGEST_WAIT_S, self._flush)
