@@ -177,6 +177,8 @@ def _words(text: str) -> list[str]:
 def _code_of(words: list[str]) -> str | None:
     """Give the code when ``words`` hold one that is refused and else nothing but fillers."""
     joined = "".join(words)
+    if joined not in _ACTING and _ACTING.isdisjoint(words):
+        return None
     for table, code in (
         (_SESSION_WORDS, SESSION),
         (_STATE_WORDS, STATE_CHANGING),

@@ -59,11 +59,17 @@ def _fill(table: FoldTable, lines: str) -> None:
 
 
 @cache
-def _ascii_table(keep: str) -> tuple[bytes, bytes]:
-    """Give the translation of ASCII bytes and the bytes to delete; ``keep`` stays as it is."""
+def _ascii_table(keep: str) -> bytes:
+    """Give the translation of ASCII bytes, NUL for those to delete; ``keep`` stays as it is."""
     folded = [keep if chr(c) == keep else fold_table()[c] for c in range(_ASCII_END)]
-    translation = "".join(f or " " for f in folded).encode() + b" " * (0x100 - _ASCII_END)
-    return translation, bytes(c for c, f in enumerate(folded) if not f)
+    return "".join(f or "\0" for f in folded).encode() + b" " * (0x100 - _ASCII_END)
+
+
+def _ascii_folded(text: str, keep: str = "") -> str:
+    folded = text.encode("ascii").translate(_ascii_table(keep))
+    if b"\0" in folded:
+        folded = folded.replace(b"\0", b"")
+    return folded.decode("ascii")
 
 
 @cache
@@ -77,15 +83,13 @@ def _table_keeping_lines() -> FoldTable:
 def _fold(text: str) -> str:
     """Fold ``text`` with single separators not yet collapsed."""
     if text.isascii():
-        translation, deleted = _ascii_table("")
-        return text.encode("ascii").translate(translation, deleted).decode("ascii")
+        return _ascii_folded(text)
     return text.translate(fold_table())
 
 
 def _fold_lines(text: str) -> str:
     if text.isascii():
-        translation, deleted = _ascii_table("\n")
-        return text.encode("ascii").translate(translation, deleted).decode("ascii")
+        return _ascii_folded(text, "\n")
     return text.translate(_table_keeping_lines())
 
 

@@ -247,16 +247,20 @@ def _blocks(tree: LexborHTMLParser) -> tuple[list[str], set[str]]:
     choose their depth.
     """
     blocks = _Blocks()
+    parts = blocks.parts
     tags: set[str] = set()
     nodes = tree.root.traverse(include_text=True) if tree.root is not None else iter(())
     for node in nodes:
         tag = node.tag or ""
         if tag == "-text":
-            blocks.add(node)
+            text = node.text_content or ""
+            if not text.isspace():  # blank text may stand in either of two blocks
+                blocks.enter(node)
+            parts.append(text)
             continue
         tags.add(tag)
         if tag == "br":
-            blocks.parts.append("\n")
+            parts.append("\n")
         elif tag not in _INLINE:
             blocks.cut()
             if tag in _PREFORMATTED:
@@ -268,26 +272,28 @@ def _blocks(tree: LexborHTMLParser) -> tuple[list[str], set[str]]:
 
 
 class _Blocks:
-    """Join texts to blocks."""
+    """Join texts to blocks; each inline element is climbed once to find the block-level one around it."""
 
-    __slots__ = ("_first", "_owners", "done", "parts")
+    __slots__ = ("_first", "_owner", "_owners", "done", "parts")
 
     def __init__(self) -> None:
         self.done: list[str] = []
         self.parts: list[str] = []
         self._first: LexborNode | None = None
-        self._owners = _Owners()
+        self._owner = 0
+        self._owners: dict[int, int] = {}
 
-    def add(self, node: LexborNode) -> None:
-        """Take the next text; blank texts may stand in either of two blocks."""
-        text = node.text_content or ""
-        if not text.isspace():
-            if self._first is None:
-                self._first = node
-            elif self._owners.are_apart(self._first, node):
-                self.cut()
-                self._first = node
-        self.parts.append(text)
+    def enter(self, text: LexborNode) -> None:
+        """End the block when a text stands in another block-level element than the block's first."""
+        if self._first is None:
+            self._first = text
+            return
+        owner = self._owner_of(text.parent)
+        if not self._owner:
+            self._owner = self._owner_of(self._first.parent)
+        if owner != self._owner:
+            self.cut()
+            self._first, self._owner = text, owner
 
     def cut(self) -> None:
         """End the block."""
@@ -295,46 +301,33 @@ class _Blocks:
             block = " ".join("".join(self.parts).split())
             if block:
                 self.done.append(block)
-            self._first = None
+            self._first, self._owner = None, 0
         self.parts.clear()
+
+    def _owner_of(self, node: LexborNode | None) -> int:
+        """Give the identity of the nearest block-level element, ``node`` itself included."""
+        owner = 0
+        climbed: list[int] = []
+        while node is not None:
+            identity = node.mem_id
+            known = self._owners.get(identity)
+            if known is not None:
+                owner = known
+                break
+            owner = identity
+            climbed.append(identity)
+            if node.tag not in _INLINE:
+                break
+            node = node.parent
+        for identity in climbed:
+            self._owners[identity] = owner
+        return owner
 
 
 def _skip_within(node: LexborNode, nodes: Iterator[LexborNode]) -> set[str]:
     """Pass over all nodes within ``node``; give the names of their tags."""
     size = sum(1 for _ in node.traverse(include_text=True)) - 1
     return {inner.tag or "" for inner in islice(nodes, size)}
-
-
-class _Owners:
-    """Tell the block-level elements of texts apart; each inline element is climbed once."""
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[int, int] = {}
-
-    def are_apart(self, one: LexborNode, other: LexborNode) -> bool:
-        """Say whether the nearest block-level elements around two texts differ."""
-        first, second = one.parent, other.parent
-        return first is not None and second is not None and self._of(first) != self._of(second)
-
-    def _of(self, node: LexborNode) -> int:
-        """Give the identity of the nearest block-level element, the element itself included."""
-        climbed: list[int] = []
-        at: LexborNode | None = node
-        owner = 0
-        while at is not None:
-            identity = at.mem_id
-            owner = self._known.get(identity, 0)
-            if owner:
-                break
-            climbed.append(identity)
-            owner = identity
-            if at.tag not in _INLINE:
-                break
-            at = at.parent
-        self._known.update(dict.fromkeys(climbed, owner))
-        return owner
 
 
 def _text_within(node: LexborNode) -> str:
