@@ -90,6 +90,14 @@ def joined(origin: str, path: str, query: str = "") -> str:
     return url
 
 
+def quickly_joined(origin: str, local: str) -> str | None:
+    """Give what `joined` gives for a path from the root that is canonical already, None for any other."""
+    if local[:1] != "/" or local[1:2] == "/" or not _PLAIN.fullmatch(local):
+        return None
+    url = origin + local
+    return url if len(url) <= MAX_URL_LENGTH else None
+
+
 def split(url: str) -> Parts:
     """Cut a canonical address into its parts."""
     scheme, _, rest = url.partition("://")

@@ -121,7 +121,6 @@ _WORDS = re.compile(r"[^\W\d_]+|\d+")
 _EXTENSION = re.compile(r"\.(?:php\d?|aspx?|jspx?|cgi|pl|html?|do|cfm)$", re.IGNORECASE)
 _PAIRS = re.compile(r"[&;]")
 _MAX_HINT_LETTERS: Final = 40
-_SPACES = re.compile(r"[\s\u00a0]+")
 
 
 def refusal(url: str) -> str | None:
@@ -158,8 +157,8 @@ def hint_of(text: str) -> Hint:
     """Give what a link's whole wording says; longer texts are titles and say nothing."""
     if len(text) > _MAX_HINT_LETTERS:
         return Hint.NONE
-    words = _SPACES.sub(" ", text).strip().casefold().split(" ")
-    if len(words) > 3 or not words[0]:
+    words = text.casefold().split()
+    if len(words) > 3 or not words:
         return Hint.NONE
     if words[0] in _NEXT_WORDS or words[-1] in _NEXT_WORDS:
         return Hint.NEXT

@@ -9,6 +9,7 @@ result.
 from __future__ import annotations
 
 import gc
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -24,6 +25,7 @@ UNICODE_VERSION: Final = "14.0.0"
 
 _TABLE_FILE: Final = "fold.tsv"
 _ASCII_END: Final = 0x80
+_SPACES = re.compile("  +")
 
 
 class FoldTable(dict[int, str]):
@@ -132,9 +134,15 @@ def fold_blocks(blocks: Sequence[str]) -> Folded:
         joined = " \n ".join(block.replace("\n", " ") for block in blocks)
     joined = f" {joined} "
     spaced = _fold_lines(joined) if joined.isascii() else _folded_apart(joined.split("\n"))
-    while "  " in spaced:
-        spaced = spaced.replace("  ", " ")
-    return Folded(len(blocks), spaced, spaced.replace(" ", ""))
+    spaced = _SPACES.sub(" ", spaced)
+    return Folded(len(blocks), spaced, _solid(spaced))
+
+
+def _solid(text: str) -> str:
+    """Take the spaces out; bytes do it twice as quickly."""
+    if text.isascii():
+        return text.encode("ascii").translate(None, b" ").decode("ascii")
+    return text.replace(" ", "")
 
 
 def folded_blocks(blocks: Sequence[str]) -> list[list[str]]:

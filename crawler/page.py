@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
 from caselog.errors import RefusedError
-from crawler.address import AddressError, Parts, canonical_url, directory, joined, split
+from crawler.address import AddressError, Parts, canonical_url, directory, joined, quickly_joined, split
 from crawler.links import Hint, hint_of
 from crawler.prescan import refusal
 
@@ -133,6 +133,9 @@ class PageBase:
 
 
 def _resolved(raw: str, base: PageBase) -> str | None:
+    plain = quickly_joined(base.origin, raw)
+    if plain is not None:
+        return plain
     href = _WASTE.sub("", raw.strip(" \t\r\n\f")).partition("#")[0].replace("\\", "/")
     if not href or len(href) > MAX_HREF_LENGTH:
         return None

@@ -17,6 +17,7 @@ from crawler.address import (
     host_key,
     pattern,
     query_sibling,
+    quickly_joined,
     sibling_probe,
     split,
 )
@@ -291,3 +292,16 @@ def test_any_address_has_a_pattern_without_digits(rest: str) -> None:
     found = pattern(canonical_url("http://a.example/" + rest))
 
     assert not any(char.isdigit() for char in found) or "%" in found
+
+
+@given(st.text(alphabet="/.?#%&=;\\ \tab2é", max_size=12))
+def test_the_quick_way_to_an_address_ends_where_the_long_one_does(local: str) -> None:
+    url = quickly_joined("http://bread.example", f"/{local}")
+
+    assert url is None or url == canonical_url(f"http://bread.example/{local}")
+
+
+def test_the_quick_way_takes_plain_paths_only() -> None:
+    assert quickly_joined("http://bread.example", "/t/12?page=2") == "http://bread.example/t/12?page=2"
+    assert quickly_joined("http://bread.example", "//rye.example/") is None
+    assert quickly_joined("http://bread.example", "/" + "a" * 3000) is None
