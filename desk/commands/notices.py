@@ -43,6 +43,18 @@ class AudienceName(StrEnum):
     CERT = "cert"
 
 
+WHY_LEFT = {
+    "no_hosting": "its host was not looked up; run leadline enrich",
+    "onion": "an onion service has no host that could be told",
+    "no_contact": "no contact is known; find one and enter it with leadline hosting set",
+    "only_rejected": "every contact that was found is unfit; leadline hosting list says why",
+    "blocked_contact": "its contact is blocked",
+    "form_only": "its host takes reports by a web form only",
+    "new_contact_limit": "a new contact gets five addresses at most; approve it and draft again",
+}
+"""What a person reads of the reasons for which evidence is left over."""
+
+
 def register(root: typer.Typer) -> None:
     """Add these commands to the command line."""
     notices = typer.Typer(help="The letters to providers, from draft to release.", no_args_is_help=True)
@@ -85,10 +97,13 @@ def print_drafts(call: Call, found: Any) -> None:
     for one in found.referred:
         route = one.national_route or "no route is known"
         call.out.say(f"Evidence {one.evidence_id} is hosted in {one.country}: refer it ({route}).")
+    left: dict[str, list[int]] = {}
     for one in found.leftovers:
-        if one.reason == TOLD:
-            continue
-        call.out.say(f"Evidence {one.evidence_id} got no notice: {one.reason}.")
+        if one.reason != TOLD:
+            left.setdefault(one.reason, []).append(one.evidence_id)
+    for reason, numbers in left.items():
+        listed = ", ".join(str(number) for number in numbers)
+        call.out.say(f"No notice yet for evidence {listed}: {WHY_LEFT.get(reason, reason)}.")
     call.out.summary(**found.counts())
 
 
