@@ -9,7 +9,7 @@ import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
@@ -194,7 +194,9 @@ def read_page(
     blocks, tags = _blocks(tree)
     own = PageBase.of(canonical_url(url))
     base = _base(tree, own) if "base" in tags else own
-    found, first, anchors = _links(_targets(tree, tags), base, links or LinkReader(), known)
+    found, first, anchors = _links(
+        _targets(tree, tags), base, links or LinkReader(), _Known(f"{own.origin}/", known)
+    )
     return PageText(
         blocks=tuple(blocks),
         links=tuple(found),
@@ -349,18 +351,28 @@ _OPAQUE: Final = _DROPPED | _PREFORMATTED
 # ---- links ----
 
 
+class _Known(NamedTuple):
+    """What need not be given again: only addresses of the page's own site, wherever its base points to."""
+
+    root: str
+    urls: Container[str]
+
+    def holds(self, url: str) -> bool:
+        """Say whether an address may be left out."""
+        return url in self.urls and url.startswith(self.root)
+
+
 def _links(
     targets: Iterable[tuple[LexborNode, str, str | None]],
     base: PageBase,
     reader: LinkReader,
-    known: Container[str],
+    known: _Known,
 ) -> tuple[list[Link], dict[str, str], int]:
     """Give the different new addresses that the page points to, the first of each kind, and a count.
 
     Targets are told apart before any address work, which costs the most. The count is of different addresses
     in anchors, known ones included.
     """
-    own = f"{base.origin}/"
     kinds: dict[str, str] = {}
     first: dict[str, str] = {}
     new: dict[str, list[LexborNode]] = {}
@@ -371,7 +383,7 @@ def _links(
         first.setdefault(kind, url)
         if url not in kinds or kinds[url] == "canonical":
             kinds[url] = kind
-            if url not in known or kind not in _BODY_KINDS or not url.startswith(own):
+            if kind not in _BODY_KINDS or not known.holds(url):
                 new[url] = nodes
             else:
                 new.pop(url, None)

@@ -252,3 +252,11 @@ def test_known_links_do_not_make_a_page_a_shell() -> None:
 )
 def test_blocks_end_where_their_element_ends(text: str, blocks: tuple[str, ...]) -> None:
     assert read_page(text, "http://bread.example/", "text/html").blocks == blocks
+
+
+def test_a_base_elsewhere_does_not_hide_known_addresses_of_that_host() -> None:
+    text = "<base href=http://rye.example/><a href=/loaf>Loaf</a>"
+
+    found = read_page(text, "http://bread.example/", "text/html", known={"http://rye.example/loaf"})
+
+    assert [link.url for link in found.links] == ["http://rye.example/loaf"]
