@@ -14,6 +14,7 @@ from caselog.records.hosting import Hosting
 from caselog.records.leads import Lead, Referral
 from caselog.records.notices import Notice
 from caselog.records.pages import Check
+from desk.commands.notices import WHY_LEFT
 from tests.caselog_samples import NOW, evidence, page
 from tests.desk_calls import Desk, desk, password_of
 
@@ -173,7 +174,7 @@ def test_a_blocked_contact_gets_no_draft(work: Desk) -> None:
         "notices": 0,
         "without_contact": 1,
     }
-    assert "blocked_contact" in answer.err
+    assert WHY_LEFT["blocked_contact"] in answer.err
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_an_item_without_a_contact_is_told_with_its_reason(
     answer = work.run("notices", "draft")
 
     assert (answer.last("summary")["notices"], answer.last("summary")["without_contact"]) == (0, 1)
-    assert f"got no notice: {reason}." in answer.err
+    assert f"No notice yet for evidence 1: {WHY_LEFT[reason]}." in answer.err
     assert "example" not in answer.err
 
 
