@@ -14,7 +14,7 @@ from caselog.errors import IntakeError, RefusedError
 from caselog.records.choices import Outcome, Role
 from caselog.records.pages import Rule
 from caselog.store import fingerprints, frontier
-from crawler.address import canonical_url
+from crawler.address import canonical_url, host_key
 from crawler.fingerprint import FingerprintKey
 from crawler.links import judge as link_refusal
 from crawler.links import may_follow, prior
@@ -62,6 +62,14 @@ class Retry:
     whole_site: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matching:
+    """A page on which the operator's rules match; its evidence waits for the site's control pages."""
+
+    result: Result
+    reading: Reading
+
+
 class Judge:
     """Decide on answers with what the session knows; writes nothing."""
 
@@ -81,11 +89,12 @@ class Judge:
             config_sha256=workspace.config_sha256(),
             terms_version=latest.version if latest else 0,
         )
-        self._readings: dict[int, Reading] = {}
 
     # ---- answers ----
 
-    def answer(self, site: SiteState, row: Pending, response: Response, fetch: Fetch) -> Result | Retry:
+    def answer(
+        self, site: SiteState, row: Pending, response: Response, fetch: Fetch
+    ) -> Result | Retry | Matching:
         """Return what to record of an answer that the transport let through."""
         status = response.status
         if 300 <= status < 400:
@@ -141,7 +150,7 @@ class Judge:
             gain=0.3 if found else 0.0,
         )
 
-    def _text(self, site: SiteState, row: Pending, response: Response, fetch: Fetch) -> Result:
+    def _text(self, site: SiteState, row: Pending, response: Response, fetch: Fetch) -> Result | Matching:
         try:
             reading = self.read(response, fetch, known=site.judged)
         except RefusedError as error:
@@ -166,16 +175,15 @@ class Judge:
         )
         if not is_match or is_alias:
             return _walled(result, reading, new_letters)
-        self._readings[row.id] = reading
-        return replace(result, evidence=self._draft(row, fetch, reading, site.frame, response.body))
+        return Matching(result=result, reading=reading)
 
     # ---- evidence ----
 
     def settle_evidence(
-        self, site: SiteState, row: Pending, response: Response, result: Result, frame: frozenset[bytes]
+        self, site: SiteState, row: Pending, response: Response, matching: Matching, frame: frozenset[bytes]
     ) -> Result:
         """Return the result with the site's frame left out; a document recorded already is an alias."""
-        reading = self._readings.pop(row.id)
+        result, reading = matching.result, matching.reading
         draft = self._draft(row, response.meta["fetch"], reading, site.frame, response.body)
         if self._is_recorded(site, draft):
             return replace(result, outcome=Outcome.ALIAS, evidence=None, frame=frame)
@@ -186,7 +194,7 @@ class Judge:
     ) -> EvidenceDraft:
         commitment = None
         if fetch.media_type == "text/plain" and len(body) < SHORT_PLAIN_BYTES:
-            salt = self._session.vault.derived_salt("body", f"{row.id}:{row.round}".encode())
+            salt = self._session.vault.derived_salt("body", f"{row.round} {row.url}".encode())
             commitment = hashlib.sha256(salt + body).hexdigest()
         return EvidenceDraft(
             fingerprint=evidence_of(reading, self._key, frame),
@@ -270,11 +278,12 @@ class Judge:
         context = Context(from_evidence=True, matched_blocks=len(reading.match.block_indexes))
         drafts: dict[str, Proposal] = {}
         for link in reading.page.links:
-            if link_refusal(link) is not None:
+            host = host_key(link.url)
+            if host == site.host or host in site.proposed or host in drafts or link_refusal(link) is not None:
                 continue
             draft = propose(scope, link.url, context)
-            if draft is not None and draft.host_key not in site.proposed:
-                drafts.setdefault(draft.host_key, draft)
+            if draft is not None:
+                drafts[host] = draft
         site.proposed.update(drafts)
         return tuple(drafts.values())
 

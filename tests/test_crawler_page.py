@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from caselog.errors import RefusedError
 from crawler.address import canonical_url
-from crawler.links import Hint
 from crawler.blocks import paragraphs
+from crawler.links import Hint
 from crawler.page import MAX_LINKS, LinkReader, PageBase, PageText, read_page
 
 URL = "http://bread.example/forum/topic?t=1"

@@ -16,7 +16,7 @@ from caselog.records.choices import Outcome
 from caselog.records.ids import LeadId
 from caselog.workspace import open_workspace
 from crawler.controls import fetch_controls
-from crawler.judge import Judge, Retry
+from crawler.judge import Judge, Matching, Retry
 from crawler.recorder import Job, Recorder, Result
 from crawler.session import CrawlOptions, open_session
 
@@ -103,13 +103,9 @@ class LeadsSpider(Spider):
 
     async def _verdict(self, site: SiteState, row: Pending, response: Response) -> Result | Retry:
         verdict = self.judge.answer(site, row, response, response.meta["fetch"])
-        if isinstance(verdict, Result) and verdict.evidence is not None:
-            return await self._with_frame(row, response, verdict)
-        return verdict
-
-    async def _with_frame(self, row: Pending, response: Response, verdict: Result) -> Result:
-        """Fetch the site's control pages if they are not known yet, and leave their blocks out."""
-        site = self.session.sites[row.site_id]
+        if not isinstance(verdict, Matching):
+            return verdict
+        # The site's control pages say which blocks are its own frame.
         frame = await fetch_controls(self, site, row, self.judge)
         return self.judge.settle_evidence(site, row, response, verdict, frame)
 
