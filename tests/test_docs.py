@@ -6,6 +6,8 @@ import ast
 import importlib.util
 import re
 import shlex
+import textwrap
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _TYPED = re.compile(r"(?:[^#]*\| )?(?:\w+=\S+ )*(?:\S+/)?(leadline .*)")
 _CELL = re.compile(r"`([^`]+)`")
@@ -127,6 +129,13 @@ def test_every_setting_stands_in_the_settings_page_with_its_default() -> None:
     }
 
 
+@pytest.mark.parametrize("path", PAGES, ids=_name)
+def test_every_settings_example_is_taken(path: Path) -> None:
+    for language, block in _FENCE.findall(_text(path)):
+        if language == "toml":
+            Config(**tomllib.loads(textwrap.dedent(block)))
+
+
 def _statuses() -> Mapping[int, str]:
     kinds = {kind.exit_status: kind.kind for kind in CaseError.__subclasses__()}
     return {0: "", **kinds, cli.BUG: "bug", cli.INTERRUPTED: "interrupted"}
@@ -195,7 +204,7 @@ def test_the_removal_page_explains_every_signal_and_state() -> None:
 def _typed(path: Path) -> Iterator[str]:
     """Give each command line of leadline in the code blocks of a page."""
     for language, block in _FENCE.findall(_text(path)):
-        for line in block.splitlines():
+        for line in textwrap.dedent(block).splitlines():
             if language == "console" and not line.startswith("$ "):
                 continue
             found = _TYPED.match(line.removeprefix("$ "))
