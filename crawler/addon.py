@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caselog.workspace import open_workspace
+from crawler.tor import tor_socks_of
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
@@ -38,7 +39,7 @@ class WorkspaceAddon:
             "USER_AGENT": user_agent(config.network.user_agent, contact=config.authority.contact),
             "LEADLINE_PAGE_BYTES": crawl.page_bytes,
             "LEADLINE_RESOLVER": list(config.network.resolver),
-            "LEADLINE_TOR_SOCKS": config.network.tor.socks if config.network.tor.enabled else None,
+            "LEADLINE_TOR_SOCKS": tor_socks_of(workspace),
         }
         for name, value in values.items():
             settings.set(name, value, priority=PRIORITY)

@@ -13,6 +13,7 @@ from crawler.address import host_key
 from crawler.client import Transport
 from crawler.scope import is_excluded
 from crawler.session import closed_hosts
+from crawler.tor import tor_socks_of
 
 if TYPE_CHECKING:
     from caselog.workspace import Workspace
@@ -49,7 +50,7 @@ async def _fetch(workspace: Workspace, url: str) -> tuple[str, str]:
         practice=workspace.practice,
         user_agent=user_agent(network.user_agent, contact=workspace.config.authority.contact),
         nameservers=list(network.resolver),
-        tor_socks=network.tor.socks if network.tor.enabled else None,
+        tor_socks=tor_socks_of(workspace),
     )
     try:
         answer = await transport.fetch(url)
