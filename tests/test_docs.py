@@ -19,6 +19,7 @@ from caselog.config import Config
 from caselog.errors import CaseError
 from caselog.records.choices import Presence, Signal
 from desk import cli
+from desk.practice.demo import run_demo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _TYPED = re.compile(r"(?:[^#]*\| )?(?:\w+=\S+ )*(?:\S+/)?(leadline .*)")
+_WALK = "2. What the demo did, line by line"
 _CELL = re.compile(r"`([^`]+)`")
 
 
@@ -244,6 +246,37 @@ def test_the_check_of_code_blocks_refuses_what_does_not_exist() -> None:
 def test_the_readme_and_tutorial_hold_commands_to_check() -> None:
     assert len(list(_typed(ROOT / "README.md"))) >= 6
     assert len(list(_typed(DOCS / "tutorial.md"))) >= 10
+
+
+# ---- what is shown as printed ------------------------------------------------------------------------------
+
+
+def _shape(line: str) -> str:
+    """Return a printed line with its numbers, paths and widths levelled: those differ from run to run."""
+    line = re.sub(r"/\S+/workspace", "WORKSPACE", line)
+    line = re.sub(r"\b[0-9a-f]{64}\b|\d[\d.:-]*", "#", line)
+    return " ".join(re.sub(r"#(?:,? #)+", "#", line).split())
+
+
+def _shown(text: str) -> list[str]:
+    blocks = [block for language, block in _FENCE.findall(text) if language in {"console", "text"}]
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def demo_lines(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    said: list[str] = []
+    run_demo(tmp_path_factory.mktemp("demo"), said.append)
+    return {_shape(line) for text in said for line in text.splitlines()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "title"), [(ROOT / "README.md", "Try it"), (DOCS / "tutorial.md", _WALK)])
+def test_what_the_walk_shows_is_what_the_demo_prints(path: Path, title: str, demo_lines: set[str]) -> None:
+    shown = _shown(_section(path, title))
+
+    assert len(shown) > 15
+    assert [line for line in shown if _shape(line) not in demo_lines] == []
 
 
 # ---- the pages themselves ----------------------------------------------------------------------------------
