@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ipaddress
 import ssl
 import zlib
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from caselog.errors import ConfigError
+from caselog.guard import may_contact
 from crawler.admission import NotTextError, TextProof, admit_headers, admit_url
 from crawler.certificate import reading_context, tls_problem, verifying_context
 from crawler.fetch import Answer, Fetch, FetchFailed, Limits, Refused
@@ -121,9 +124,24 @@ class Transport:
         proxy = self._tor if is_onion else self._vantage
         if is_onion and proxy is None:
             raise Refused("onion_without_tor")
+        if self._practice and proxy is not None and not is_onion:
+            await self._refuse_relaying(target.host or "")
         flight = Flight("tor" if is_onion else "proxy" if proxy else "direct")
         total_s = self._limits.onion_total_s if is_onion else self._limits.total_s
         return await self._fly(flight, target, proxy, total_s=total_s, read_errors=read_errors)
+
+    async def _refuse_relaying(self, host: str) -> None:
+        """Hand a practice proxy only names that our own resolver leads to loopback."""
+        with suppress(ValueError):
+            ipaddress.ip_address(host)
+            return  # judged with the address
+        try:
+            answers = await self._resolver.answers(host)
+        except ResolveError as error:
+            raise FetchFailed(f"dns_{error.code}") from None
+        places = [str(answer["value"]) for answer in answers if answer["type"] in {"A", "AAAA"}]
+        if not places or any(may_contact(place, practice=True) for place in places):
+            raise Refused("private_address")
 
     async def close(self) -> None:
         """Close all sessions."""

@@ -126,10 +126,44 @@ def test_an_onion_may_speak_tls(tmp_path: Path) -> None:
 
 
 def test_a_second_vantage_takes_what_is_no_onion() -> None:
-    with HostileServer(SCRIPTS) as server, SocksServer(server.port) as socks:
-        got = fetch("http://bread.example/", vantage=f"socks5h://{socks.address}")
+    with (
+        HostileServer(SCRIPTS) as server,
+        SocksServer(server.port) as socks,
+        DnsServer({"bread.example": ["A 127.0.0.1"]}) as names,
+    ):
+        got = fetch(
+            "http://bread.example/", vantage=f"socks5h://{socks.address}", nameservers=[names.address]
+        )
 
     assert (got.fetch.via, socks.asked) == ("proxy", [("bread.example", "bread.example", 80)])
+
+
+@pytest.mark.parametrize(
+    ("records", "code"),
+    [(["A 192.0.2.80"], "private_address"), (["A 127.0.0.1", "A 192.0.2.80"], "private_address")],
+)
+def test_a_practice_proxy_gets_no_name_that_leads_off_loopback(records: list[str], code: str) -> None:
+    with (
+        HostileServer(SCRIPTS) as server,
+        SocksServer(server.port) as socks,
+        DnsServer({"bread.example": records}) as names,
+    ):
+        with pytest.raises(Refused) as refusal:
+            fetch("http://bread.example/", vantage=f"socks5h://{socks.address}", nameservers=[names.address])
+
+        assert (refusal.value.code, socks.asked) == (code, [])
+
+
+def test_a_practice_proxy_gets_no_name_that_our_resolver_does_not_know() -> None:
+    with (
+        HostileServer(SCRIPTS) as server,
+        SocksServer(server.port) as socks,
+        DnsServer() as names,
+    ):
+        with pytest.raises(FetchFailed, match="dns_nxdomain"):
+            fetch("http://bread.example/", vantage=f"socks5h://{socks.address}", nameservers=[names.address])
+
+        assert socks.asked == []
 
 
 @pytest.mark.parametrize(
