@@ -17,12 +17,17 @@ from pydantic import BaseModel
 
 from caselog.config import Config
 from caselog.errors import CaseError
-from caselog.records.choices import Presence, Signal
+from caselog.records.choices import CountryLevel, Outcome, Presence, Signal
 from desk import cli
+from desk.commands.checks import WordName
+from desk.commands.leads import OutcomeName
 from desk.practice.demo import run_demo
+from exports.notices import HoldReason, NoticeState
+from exports.redact import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from enum import StrEnum
     from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +38,7 @@ _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _TYPED = re.compile(r"(?:[^#]*\| )?(?:\w+=\S+ )*(?:\S+/)?(leadline .*)")
 _WALK = "2. What the demo did, line by line"
-_CELL = re.compile(r"`([^`]+)`")
+_CELL = re.compile(r"`([^`\n]+)`")
 
 
 def _generator() -> ModuleType:
@@ -198,6 +203,37 @@ def test_the_removal_page_explains_every_signal_and_state() -> None:
     words = set(_CELL.findall(_text(DOCS / "explanation" / "removal.md")))
 
     assert {*(one.value for one in Signal), *(one.value for one in Presence)} <= words
+
+
+def test_the_formats_page_tells_each_audience_what_the_table_allows() -> None:
+    audiences = ("host", "hotline", "police", "cert")
+    text = _text(REFERENCE / "formats.md")
+    rows = re.findall(r"^\| `(\w+)`: [^|]+\| (\w+) \| (\w+) \| (\w+) \| (\w+) \|$", text, re.MULTILINE)
+    told = {
+        name: {who for who, word in zip(audiences, words, strict=True) if word == "yes"}
+        for name, *words in rows
+    }
+
+    assert told == {
+        datum.value: {who.value for who in allowed} - {"public"} for datum, allowed in TABLE.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("howto/lead-files.md", OutcomeName),
+        ("howto/notices.md", HoldReason),
+        ("howto/removals.md", WordName),
+        ("explanation/hosting.md", CountryLevel),
+        ("reference/outputs.md", NoticeState),
+        ("reference/outputs.md", Outcome),
+    ],
+)
+def test_a_page_names_every_word_of_its_kind(page: str, words: type[StrEnum]) -> None:
+    named = {word.partition(" ")[0] for word in _CELL.findall(_text(DOCS / page))}
+
+    assert {word.value for word in words} <= named
 
 
 # ---- what is typed -----------------------------------------------------------------------------------------
