@@ -333,7 +333,8 @@ def test_a_disallowed_page_is_not_asked_where_robots_are_obeyed(tmp_path: Path) 
 
 
 def test_a_stop_during_a_crawl_ends_it(tmp_path: Path) -> None:
-    with WebServer({"*": _slow(tree(400), 0.1)}) as server:
+    """All pages are known from the first one on, so that only the stop itself can end the crawl."""
+    with WebServer({"*": _slow(tree(400, width=399), 0.1)}) as server:
         work = work_at(tmp_path, per_host=1)
         work.add_leads(server.url("/"))
         program = Program(work=work, folder=tmp_path / "run")
