@@ -47,7 +47,7 @@ def export(reader: Reader, folder: Path, *, open_evidence: int | None = None) ->
     now = head(reader)
     if not now.size:
         raise ConfigError(
-            "The ledger holds no sealed record yet.", "Every command that adds records seals them; run it again."
+            "The ledger holds no sealed record yet.", "Any command that adds a record seals all."
         )
     opened = None if open_evidence is None else _opened(reader, open_evidence)
     try:
@@ -110,7 +110,7 @@ def _opened(reader: Reader, number: int) -> dict[str, Any]:
     entry = entries.entries_between(reader, plan.name, number - 1, number).get(number)
     if entry is None or entry.leaf_index is None:
         raise IntakeError(
-            f"Evidence {number} is not sealed yet.", "Every command that adds records seals them; run it again."
+            f"Evidence {number} is not sealed yet.", "Any command that adds a record seals all."
         )
     if entry.seed is None:
         raise IntakeError(f"Evidence {number} was purged.", "Its fields can no longer be opened.")
