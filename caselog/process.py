@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import ipaddress
 import logging
 import re
 import resource
@@ -10,18 +11,13 @@ import sys
 
 PR_SET_DUMPABLE = 4
 OURS = ("caselog", "crawler", "enrich", "exports", "desk")
-_ADDRESS = re.compile(
-    r"[a-z][a-z0-9+.-]{1,20}://"  # a URL of any scheme
-    r"|\b(?:\d{1,3}\.){3}\d{1,3}\b"  # IPv4
-    r"|\b[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}\b"  # IPv6
-    r"|(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]{1,62}\b(?!\()",  # a host name
-    re.IGNORECASE,
-)
-_HARMLESS = re.compile(
-    r"\b(?:scrapy|twisted|aiohttp|sqlalchemy|alembic|asyncio|crawler|caselog|enrich|exports|desk|builtins|dns|stem|urllib3)"
-    r"(?:\.\w+)+\b|\b[\w-]+\.(?:py|toml|db|json|csv|txt)\b|\b\d+\.\d+(?:\.\d+)?(?:s|ms)?\b|\b\d\d:\d\d:\d\d\b",
-    re.IGNORECASE,
-)
+_URL_OR_MAIL = re.compile(r"[a-z][a-z0-9+.-]{1,20}://|\[\.\]|[\w.+-]+@[\w-]+", re.IGNORECASE)
+_DOTTED = re.compile(r"[\w-]+(?:[.。．｡][\w-]+)+")  # noqa: RUF001 - the dots that browsers take for a full stop
+_COLONS = re.compile(r"(?<![\w:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?:\.\d+){0,3}(?![\w:])", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.\d+){1,2}(?:s|ms|(?:a|b|rc)\d+)?")
+_FILE = re.compile(r"[\w-]+\.(?:toml|db|json|csv|txt)")
+_SHORT = re.compile(r"(?:\w+\.)+[^\W\d_]")
+"""Such as e.g, which ends in a single letter and is no host name."""
 
 
 def harden_process() -> None:
@@ -39,8 +35,27 @@ def is_dumpable() -> bool:
 
 
 def holds_address(message: str) -> bool:
-    """Tell whether a line of text holds what looks like a URL, a host name or an IP address."""
-    return bool(_ADDRESS.search(_HARMLESS.sub(" ", message)))
+    """Tell whether a line of text holds what looks like a URL, a host name or an IP address.
+
+    A run of labels is judged as a whole: a version, a file, or a module that is loaded here is no address.
+    """
+    if _URL_OR_MAIL.search(message) or not all(map(_is_harmless, _DOTTED.findall(message))):
+        return True
+    return any(map(_is_ip_address, _COLONS.findall(message)))
+
+
+def _is_harmless(run: str) -> bool:
+    if _NUMBER.fullmatch(run) or _FILE.fullmatch(run) or _SHORT.fullmatch(run):
+        return True
+    return ".".join(run.split(".")[:2]) in sys.modules
+
+
+def _is_ip_address(run: str) -> bool:
+    try:
+        ipaddress.ip_address(run)
+    except ValueError:
+        return False
+    return True
 
 
 class AddressFilter(logging.Filter):
@@ -53,7 +68,7 @@ class AddressFilter(logging.Filter):
         """Return False for a record that must not be written."""
         try:
             message = record.getMessage()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, KeyError):
             return False
         if record.exc_info or record.exc_text or record.stack_info:
             record.msg, record.args = f"{message} [{_error_name(record)}]", ()
