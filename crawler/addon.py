@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caselog.workspace import open_workspace
-from crawler.tor import tor_socks_of
+from crawler.transport.tor import tor_socks_of
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from caselog.records.pages import Evidence
 from caselog.store import fingerprints
-from crawler.disguise import cut_data_uris
-from crawler.fingerprint import FingerprintKey, block_tags, contain, level_of, page_hashes
-from crawler.page import read_page
+from crawler.reading.fingerprint import FingerprintKey, block_tags, contain, level_of, page_hashes
+from crawler.reading.page import read_page
+from crawler.transport.disguise import cut_data_uris
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from caselog.records.ids import EvidenceId
     from caselog.store.log import Reader
     from caselog.vault import Keys
-    from crawler.shingles import Hashes
+    from crawler.reading.shingles import Hashes
 
 LEAST_MATCHES = 3
 """Fewer shared hashes than this are not worth a line."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from caselog.records.pages import Check
     from caselog.workspace import Workspace
-    from crawler.session import CrawlSession
-    from crawler.watched import Watched
+    from crawler.checks.watched import Watched
+    from crawler.crawl.session import CrawlSession
 
 
 def run_spider(spider: type[Spider], folder: Path, **arguments: Any) -> str:

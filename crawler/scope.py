@@ -14,7 +14,7 @@ from typing import Final
 from tldextract import TLDExtract
 
 from caselog.guard import PRIVATE_ADDRESS, may_contact
-from crawler.address import AddressError, bare_host, canonical_url, host_key, split
+from crawler.reading.address import AddressError, bare_host, canonical_url, host_key, split
 
 REDIRECT_SCOPE: Final = "redirect_scope"
 EXCLUDED: Final = "excluded"

@@ -11,12 +11,12 @@ BOT_NAME = "leadline"
 SPIDER_MODULES = ["crawler.spiders"]
 LEADLINE_WORKSPACE = os.environ.get("LEADLINE_WORKSPACE", "workspace")
 
-ADDONS = {"crawler.addon.WorkspaceAddon": 100, "crawler.transport_addon.TransportAddon": 200}
+ADDONS = {"crawler.addon.WorkspaceAddon": 100, "crawler.transport.pin.TransportAddon": 200}
 # Without Twisted's reactor: half the memory at start, and several runs in one process. The transport needs
 # the plain selector loop (its byte budget sits in the socket object).
 TWISTED_REACTOR_ENABLED = False
 ASYNCIO_EVENT_LOOP = None
-SCHEDULER = "crawler.frontier.Frontier"
+SCHEDULER = "crawler.crawl.frontier.Frontier"
 LOG_ENABLED = False
 LOG_INSTALL_ROOT_HANDLER = False
 LOG_FORMATTER = "crawler.quiet.QuietFormatter"

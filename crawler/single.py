@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from caselog.errors import RefusedError
 from caselog.records.leads import Lead
-from caselog.store import leads
+from caselog.store import exclusions, leads
 from crawler.addon import user_agent
-from crawler.address import host_key
-from crawler.client import Transport
+from crawler.reading.address import host_key
 from crawler.scope import is_excluded
-from crawler.session import closed_hosts
-from crawler.tor import tor_socks_of
+from crawler.transport.client import Transport
+from crawler.transport.tor import tor_socks_of
 
 if TYPE_CHECKING:
     from caselog.workspace import Workspace
@@ -35,7 +34,7 @@ def _refuse_strangers(workspace: Workspace, host: str) -> None:
     with workspace.log.read() as reader:
         states = leads.lead_states(reader)
         confirmed = {lead.host for lead in reader.find(Lead) if states[lead.id] == leads.LeadState.CONFIRMED}
-        closed = closed_hosts(reader)
+        closed = exclusions.closed_hosts(reader)
     if host not in confirmed or is_excluded(host, closed):
         raise RefusedError(
             "This address belongs to no confirmed lead.",

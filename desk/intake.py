@@ -20,7 +20,7 @@ from caselog.records.choices import Subject, Verdict
 from caselog.records.people import Decision
 from caselog.store.exclusions import excluded_hosts
 from caselog.store.leads import LeadState, add_report, lead_by_url, lead_state
-from crawler.address import AddressError, bare_host, canonical_url, host_key
+from crawler.reading.address import AddressError, bare_host, canonical_url, host_key
 from desk.casework import case_for
 from desk.intake_formats import BadRow, Columns, Row, cut, read_csv, read_jsonl, read_text
 

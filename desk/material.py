@@ -17,7 +17,7 @@ from caselog.records.pages import Evidence, Page
 from caselog.records.people import Decision
 from caselog.store.checks import latest_checks
 from caselog.store.leads import LeadState, lead_states
-from crawler.address import AddressError, host_key
+from crawler.reading.address import AddressError, host_key
 from desk.casework import members
 from desk.tracing import PERSON
 from enrich.names import canonical_name

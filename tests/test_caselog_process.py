@@ -259,7 +259,7 @@ LOGGING = """
 import logging, sys, warnings
 from caselog.process import start_logging
 start_logging(getattr(logging, sys.argv[1]) if len(sys.argv) > 1 else {level})
-for name in ("crawler.session", "scrapy.core.engine", "aiohttp.client"):
+for name in ("crawler.crawl.session", "scrapy.core.engine", "aiohttp.client"):
     for level in (10, 20, 30):
         logging.getLogger(name).log(level, "%s says 3 pages", name.partition(".")[0])
         logging.getLogger(name).log(level, "leak of http://bread.example/")

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from caselog.errors import IntakeError
-from crawler.address import (
+from crawler.reading.address import (
     AddressError,
     bare_host,
     canonical_url,

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from crawler.admission import NotTextError, TextProof, admit_headers, admit_url, cut_data_uris
-from crawler.charset import canonical_charset
+from crawler.transport.admission import NotTextError, TextProof, admit_headers, admit_url, cut_data_uris
+from crawler.transport.charset import canonical_charset
 from tests.servers.hostile import NOISE, page
 
 if TYPE_CHECKING:

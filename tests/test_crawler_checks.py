@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from caselog.records.pages import Check, Evidence, Page
-from crawler import looks
+from crawler.checks import looks
+from crawler.checks.watched import due_evidence
 from crawler.run import run_checks
 from crawler.spiders.checks import ChecksSpider
-from crawler.watched import due_evidence
 from desk.practice.answer import Style
 from desk.practice.servers import PracticeWeb
 from tests.crawl_samples import (

@@ -17,10 +17,10 @@ from caselog.records.choices import Origin
 from caselog.records.leads import Lead, Proposal
 from caselog.records.pages import Evidence
 from caselog.store.sites import site_for
-from crawler import judge
-from crawler.address import host_key
+from crawler.crawl import judge
+from crawler.crawl.session import CrawlOptions, open_session
+from crawler.reading.address import host_key
 from crawler.run import run_crawl
-from crawler.session import CrawlOptions, open_session
 from desk.practice.servers import PracticeWeb
 from tests.crawl_samples import (
     HTML,

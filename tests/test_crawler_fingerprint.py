@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.fingerprint import (
+from crawler.reading.fingerprint import (
     MAX_BLOCKS,
     MAX_TAGS,
     FingerprintKey,
@@ -24,7 +24,7 @@ from crawler.fingerprint import (
     stop_lines,
     thresholds,
 )
-from crawler.normalise import letters
+from crawler.reading.normalise import letters
 
 KEY = FingerprintKey(1, b"a secret of at least sixteen bytes")
 OTHER = FingerprintKey(2, b"another secret of sixteen and more")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.address import AddressError, canonical_url
-from crawler.links import Hint, hint_of, judge, may_follow, prior, refusal
+from crawler.reading.address import AddressError, canonical_url
+from crawler.reading.links import Hint, hint_of, judge, may_follow, prior, refusal
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caselog.errors import IntakeError
-from crawler.matching import Match, Matcher
+from crawler.reading.matching import Match, Matcher
 
 
 @dataclass(frozen=True)

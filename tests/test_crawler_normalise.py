@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler import normalise
-from crawler.normalise import block_streams, fold_blocks, folded_blocks, letters, runs, stream
+from crawler.reading import normalise
+from crawler.reading.normalise import block_streams, fold_blocks, folded_blocks, letters, runs, stream
 
 FOLD_SHA256 = "e17067a5c742af4467b89f21b3824ad16bc4e857f504af3ef1eac82e0989e93a"
 DROPPED = {"Cf", "Cc", "Mn", "Me", "Mc"}

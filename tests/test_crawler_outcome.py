@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caselog.records.choices import Signal
-from crawler.likeness import is_explained, is_same_page, share_in
-from crawler.look import Connection, Dns, Look, Stored, failure_of
-from crawler.outcome import (
+from crawler.checks.likeness import is_explained, is_same_page, share_in
+from crawler.checks.look import Connection, Dns, Look, Stored, failure_of
+from crawler.checks.outcome import (
     WEAKEST_FIRST,
     blocks_shared,
     containment,

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caselog.errors import RefusedError
-from crawler.address import canonical_url
-from crawler.blocks import paragraphs
-from crawler.links import Hint
-from crawler.page import MAX_LINKS, LinkReader, PageBase, PageText, read_page
+from crawler.reading.address import canonical_url
+from crawler.reading.blocks import paragraphs
+from crawler.reading.links import Hint
+from crawler.reading.page import MAX_LINKS, LinkReader, PageBase, PageText, read_page
 
 URL = "http://bread.example/forum/topic?t=1"
 

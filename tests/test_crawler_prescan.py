@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
-from crawler import prescan
-from crawler.prescan import MAX_ATTRIBUTES, MAX_DEPTH, PARSER_BOMB, refusal
+from crawler.reading import prescan
+from crawler.reading.prescan import MAX_ATTRIBUTES, MAX_DEPTH, PARSER_BOMB, refusal
 
 SIZE = 256 * 1024
 MANY = 30_000

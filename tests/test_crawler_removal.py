@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caselog.records.choices import Presence, Signal, Verdict
-from crawler.removal import NEEDS, State, Step, next_state
+from crawler.checks.removal import NEEDS, State, Step, next_state
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 REMOVED = {Presence.REMOVED_PROVISIONAL, Presence.REMOVED_CONFIRMED, Presence.CLOSED}

@@ -14,18 +14,18 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from caselog.records.choices import Presence, Signal
-from crawler.address import sibling_probe
-from crawler.fingerprint import FingerprintKey, block_tags, fingerprint, page_hashes
-from crawler.look import Connection, Dns, Look, Stored
-from crawler.matching import Matcher
-from crawler.outcome import (
+from crawler.checks.look import Connection, Dns, Look, Stored
+from crawler.checks.outcome import (
     decide_signal,
     needs_controls,
     needs_second_vantage,
     weaker,
 )
-from crawler.page import read_page
-from crawler.removal import State, Step, next_state
+from crawler.checks.removal import State, Step, next_state
+from crawler.reading.address import sibling_probe
+from crawler.reading.fingerprint import FingerprintKey, block_tags, fingerprint, page_hashes
+from crawler.reading.matching import Matcher
+from crawler.reading.page import read_page
 from tests.servers.removal_hard import hard
 from tests.servers.removal_scenarios import REMOVED, known, targets
 from tests.servers.removal_unseen import unseen

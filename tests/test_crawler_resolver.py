@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from caselog.errors import ConfigError
-from crawler.resolver import ResolveError, Resolver, parse_nameserver
+from crawler.transport.resolver import ResolveError, Resolver, parse_nameserver
 from tests.servers.dns import NXDOMAIN, SERVFAIL, SILENCE, DnsServer
 
 Answers = tuple[dict[str, str | int | None], ...]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caselog.records.choices import Presence
-from crawler.rounds import due_after, due_rows, is_due
+from crawler.checks.rounds import due_after, due_rows, is_due
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.address import AddressError, canonical_url
+from crawler.reading.address import AddressError, canonical_url
 from crawler.scope import (
     Action,
     Context,

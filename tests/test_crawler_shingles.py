@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.shingles import HASH_BITS, ShingleHasher, siphash24
+from crawler.reading.shingles import HASH_BITS, ShingleHasher, siphash24
 
 MASK = (1 << 64) - 1
 SECRET = b"rye bread and a little salt 1234"

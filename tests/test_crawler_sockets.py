@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crawler import sockets
-from crawler.sockets import (
+from crawler.transport import sockets
+from crawler.transport.sockets import (
     ADMISSION_BUDGET_BYTES,
     AddressRefusedError,
     BudgetSpentError,

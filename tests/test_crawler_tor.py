@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crawler.tor import is_test_network
+from crawler.transport.tor import is_test_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from crawler import admission, client, sockets
-from crawler.fetch import Answer, FetchFailed, Limits, Refused
-from crawler.transport import Transport
+from crawler.transport import admission, client, sockets
+from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
+from crawler.transport.handler import Transport
 from tests.servers.certificates import new_authority
 from tests.servers.dns import NXDOMAIN, SERVFAIL, DnsServer
 from tests.servers.hostile import (

@@ -14,9 +14,9 @@ from scrapy.http import HtmlResponse, TextResponse
 from scrapy.settings import Settings
 
 from caselog.errors import ConfigError
-from crawler import transport_addon
-from crawler.transport import Fetch, FetchFailed, Refused, TextOnlyDownloadHandler
-from crawler.transport_addon import PINNED, TransportAddon
+from crawler.transport import pin as transport_addon
+from crawler.transport.handler import Fetch, FetchFailed, Refused, TextOnlyDownloadHandler
+from crawler.transport.pin import PINNED, TransportAddon
 from tests.servers.hostile import NOISE, HostileServer, answer, page
 
 if TYPE_CHECKING:

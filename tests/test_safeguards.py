@@ -29,9 +29,9 @@ from caselog.records.leads import Lead, Proposal
 from caselog.records.pages import Check, Evidence, Page
 from caselog.records.people import Reveal
 from caselog.store.sites import site_for
-from crawler.address import host_key
-from crawler.session import CrawlOptions, open_session
-from crawler.watched import due_evidence
+from crawler.checks.watched import due_evidence
+from crawler.crawl.session import CrawlOptions, open_session
+from crawler.reading.address import host_key
 from tests.caselog_samples import evidence, page
 from tests.crawl_samples import (
     HTML,

@@ -24,6 +24,11 @@ def stopped_hosts(reader: Reader) -> frozenset[str]:
     return _hosts(reader, Verdict.STOPPED, _STOP)
 
 
+def closed_hosts(reader: Reader) -> frozenset[str]:
+    """Return every host that must not be contacted: excluded for good, or stopped."""
+    return excluded_hosts(reader) | stopped_hosts(reader)
+
+
 def _hosts(reader: Reader, wanted: Verdict, counting: tuple[Verdict, ...]) -> frozenset[str]:
     newest = {
         decision.detail: decision.verdict

@@ -16,13 +16,9 @@ from scrapy import Request, Spider
 from caselog.records.pages import Check, Rule
 from caselog.store import checks, fingerprints
 from caselog.workspace import open_workspace
-from crawler.address import bare_host, host_key, pattern, query_sibling, sibling_probe
-from crawler.client import Transport
-from crawler.fingerprint import FingerprintKey
-from crawler.look import Stored
-from crawler.looks import Compared, Looker, Seen, seen_of
-from crawler.matching import Matcher
-from crawler.outcome import (
+from crawler.checks.look import Stored
+from crawler.checks.looks import Compared, Looker, Seen, seen_of
+from crawler.checks.outcome import (
     blocks_shared,
     containment,
     decide_signal,
@@ -30,8 +26,12 @@ from crawler.outcome import (
     needs_second_vantage,
     weaker,
 )
-from crawler.removal import Step, next_state
-from crawler.watched import due_evidence, may_contact
+from crawler.checks.removal import Step, next_state
+from crawler.checks.watched import due_evidence, may_contact
+from crawler.reading.address import bare_host, host_key, pattern, query_sibling, sibling_probe
+from crawler.reading.fingerprint import FingerprintKey
+from crawler.reading.matching import Matcher
+from crawler.transport.client import Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from caselog.records.pages import Evidence
     from caselog.records.people import Decision
     from caselog.workspace import Workspace
-    from crawler.look import Look
-    from crawler.looks import Taken
-    from crawler.removal import State
-    from crawler.watched import Watched
+    from crawler.checks.look import Look
+    from crawler.checks.looks import Taken
+    from crawler.checks.removal import State
+    from crawler.checks.watched import Watched
 
 OWN, BOTH = "own", "own+second"
 
@@ -63,7 +63,7 @@ class ChecksSpider(Spider):
     """Look at each watched evidence item once; sites side by side, one site's items in turn."""
 
     name = "checks"
-    custom_settings = {"SCHEDULER": "crawler.frontier.NoFrontier"}  # noqa: RUF012 - Scrapy's own form
+    custom_settings = {"SCHEDULER": "crawler.crawl.frontier.NoFrontier"}  # noqa: RUF012 - Scrapy's own form
 
     def __init__(
         self,

@@ -15,10 +15,10 @@ from caselog.errors import RefusedError
 from caselog.records.choices import Outcome
 from caselog.records.ids import LeadId
 from caselog.workspace import open_workspace
-from crawler.controls import fetch_controls
-from crawler.judge import Judge, Matching, Retry
-from crawler.recorder import Job, Recorder, Result
-from crawler.session import CrawlOptions, open_session
+from crawler.crawl.controls import fetch_controls
+from crawler.crawl.judge import Judge, Matching, Retry
+from crawler.crawl.recorder import Job, Recorder, Result
+from crawler.crawl.session import CrawlOptions, open_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from caselog.store.frontier import Pending
-    from crawler.session import CrawlSession
-    from crawler.site_state import SiteState
-    from crawler.transport import Fetch
+    from crawler.crawl.session import CrawlSession
+    from crawler.crawl.site_state import SiteState
+    from crawler.transport.handler import Fetch
 
 MOST_ATTEMPTS = 3
 MOST_WAIT_S = 120.0

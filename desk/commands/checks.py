@@ -79,8 +79,8 @@ def look_again(
         RefusedError: Another round runs in this workspace, or a safeguard said no.
 
     """
+    from crawler.checks.watched import due_evidence
     from crawler.run import run_checks
-    from crawler.watched import due_evidence
 
     signals: Counter[str] = Counter()
     states: Counter[str] = Counter()

@@ -25,7 +25,7 @@ def compare(
 ) -> None:
     """Score texts, or pages of confirmed sites, against the stored fingerprints; nothing of them is kept."""
     from caselog.errors import CaseError
-    from crawler.address import defang
+    from crawler.reading.address import defang
     from desk.access import Act
 
     call, failed = call_of(context), 0
@@ -44,8 +44,8 @@ def compare(
 
 
 def _scored(workspace: Workspace, name: str, *, is_url: bool) -> list[Likeness]:
-    from crawler.address import canonical_url
     from crawler.compare import compare, read_blocks
+    from crawler.reading.address import canonical_url
     from crawler.single import fetch_text
 
     if is_url:

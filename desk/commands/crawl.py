@@ -10,7 +10,7 @@ from desk.call import call_of
 
 if TYPE_CHECKING:
     from caselog.workspace import Workspace
-    from crawler.session import CrawlOptions
+    from crawler.crawl.session import CrawlOptions
     from desk.call import Call
 
 
@@ -27,7 +27,7 @@ def crawl(
 ) -> None:
     """Follow confirmed leads; goes on where an earlier crawl was interrupted."""
     from caselog.records.ids import LeadId
-    from crawler.session import CrawlOptions
+    from crawler.crawl.session import CrawlOptions
     from desk.access import Act
 
     call = call_of(context)
@@ -43,8 +43,8 @@ def follow_leads(call: Call, workspace: Workspace, options: CrawlOptions) -> dic
         RefusedError: Another crawl runs in this workspace, or a safeguard said no.
 
     """
+    from crawler.crawl.session import open_session
     from crawler.run import run_crawl
-    from crawler.session import open_session
 
     with workspace.alone("crawl"), call.out.progress("pages") as advance:
         return run_crawl(open_session(workspace, options), progress=lambda _: advance(1))

@@ -82,7 +82,7 @@ def _decide(call: Call, host: str, verdict: Verdict, reason: str | None) -> None
     from caselog.errors import ConfigError, IntakeError
     from caselog.records.choices import Subject
     from caselog.store.sites import site_for, site_tag
-    from crawler.address import canonical_url, host_key
+    from crawler.reading.address import canonical_url, host_key
     from desk.access import Act, now
     from desk.reveal import checked_reason
     from desk.verdicts import decide

@@ -79,7 +79,7 @@ def set_hosting(
     reason: str = REASON,
 ) -> None:
     """Record a person's own tracing of a host as one more dated source."""
-    from crawler.address import defang
+    from crawler.reading.address import defang
     from desk.access import Act, now
     from desk.hosts import add_tracing
     from desk.reveal import checked_reason
@@ -199,7 +199,7 @@ def _decide(context: typer.Context, address: str, verdict: Verdict, reason: str)
 
 def _host(text: str) -> str:
     """Return the host key of a host or of an address on it."""
-    from crawler.address import canonical_url, host_key
+    from crawler.reading.address import canonical_url, host_key
 
     return host_key(canonical_url(text if "://" in text else f"http://{text}/"))
 

@@ -30,7 +30,7 @@ def import_terms(
     context: typer.Context, file: str = typer.Argument(metavar="FILE", help="CSV: id,term,weight,kind.")
 ) -> None:
     """Replace all rules by those of a file; bad rows come back in FILE.rejected.csv."""
-    from crawler.normalise import runs
+    from crawler.reading.normalise import runs
     from desk.access import Act, now
     from desk.commands.leads import opened
     from desk.intake import rejected_file

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ahocorasick_rs import AhoCorasick
 
 from caselog.errors import IntakeError
-from crawler.normalise import fold_blocks, runs
+from crawler.reading.normalise import fold_blocks, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from crawler.normalise import Folded
+    from crawler.reading.normalise import Folded
 
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"

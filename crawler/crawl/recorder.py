@@ -13,7 +13,7 @@ from caselog.records.leads import Lead
 from caselog.records.leads import Proposal as ProposalRecord
 from caselog.records.pages import Evidence, Page
 from caselog.store import fingerprints, frontier, leads, patterns, sites
-from crawler.fingerprint import FINGERPRINT_VERSION
+from crawler.reading.fingerprint import FINGERPRINT_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from caselog.records.ids import PageId, SiteId
     from caselog.store.frontier import Found, Pending
     from caselog.store.log import CaseLog, Writer
-    from crawler.fingerprint import Fingerprint
-    from crawler.matching import Match
-    from crawler.patterns import PatternStats
+    from crawler.crawl.patterns import PatternStats
+    from crawler.crawl.site_state import SiteState
+    from crawler.reading.fingerprint import Fingerprint
+    from crawler.reading.matching import Match
     from crawler.scope import Proposal
-    from crawler.site_state import SiteState
-    from crawler.transport import Fetch
+    from crawler.transport.handler import Fetch
 
 TOGETHER = 16
 """How many answers share a transaction at most."""

@@ -25,7 +25,7 @@ from caselog.guard import may_contact
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from crawler.fetch import DnsAnswer
+    from crawler.transport.fetch import DnsAnswer
 
 KEEP_MAX_S = 300
 SYSTEM_KEEP_S = 10

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from caselog.records.choices import Signal
-from crawler.fingerprint import contain
-from crawler.likeness import is_explained, is_same_page
-from crawler.look import Connection, Dns
+from crawler.checks.likeness import is_explained, is_same_page
+from crawler.checks.look import Connection, Dns
+from crawler.reading.fingerprint import contain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crawler.look import Look, Stored
+    from crawler.checks.look import Look, Stored
 
 PRESENT_SHARE: Final = 0.5
 """Share of the stored sketch, or of the evidential blocks, from which on the text stands."""

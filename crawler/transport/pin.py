@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scrapy import signals
 
 from caselog.errors import ConfigError
-from crawler.transport import TextOnlyDownloadHandler
+from crawler.transport.handler import TextOnlyDownloadHandler
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -25,7 +25,7 @@ PRIORITY = 1000
 FOREIGN_TRANSPORT = "foreign_transport"
 """Why a crawl was ended whose handlers are not ours."""
 
-_HANDLER = "crawler.transport.TextOnlyDownloadHandler"
+_HANDLER = "crawler.transport.handler.TextOnlyDownloadHandler"
 PINNED: dict[str, Any] = {
     "DOWNLOAD_HANDLERS": {
         "http": _HANDLER, "https": _HANDLER, "data": None, "file": None, "ftp": None, "s3": None,

@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote
 
-from crawler.address import split
-from crawler.admission import is_media_path
+from crawler.reading.address import split
+from crawler.transport.admission import is_media_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

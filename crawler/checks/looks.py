@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from caselog.errors import CaseError, IntakeError, RefusedError
-from crawler.address import canonical_url, host_key
-from crawler.disguise import cut_data_uris
-from crawler.fetch import FetchFailed, Refused
-from crawler.fingerprint import block_tags, page_hashes
-from crawler.look import Connection, Dns, Look
-from crawler.page import LinkReader, read_page
+from crawler.checks.look import Connection, Dns, Look
+from crawler.reading.address import canonical_url, host_key
+from crawler.reading.fingerprint import block_tags, page_hashes
+from crawler.reading.page import LinkReader, read_page
+from crawler.transport.disguise import cut_data_uris
+from crawler.transport.fetch import FetchFailed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from crawler.fetch import Fetch
-    from crawler.fingerprint import FingerprintKey
-    from crawler.matching import Matcher
+    from crawler.reading.fingerprint import FingerprintKey
+    from crawler.reading.matching import Matcher
+    from crawler.transport.fetch import Fetch
 
 MOST_REDIRECTS = 5
 BUSY_WAITS_S = (3.0, 8.0, 20.0)

@@ -18,7 +18,7 @@ import aiohttp
 
 from caselog.errors import ConfigError
 from caselog.guard import may_contact
-from crawler.sockets import GuardedSocket, open_to_proxy
+from crawler.transport.sockets import GuardedSocket, open_to_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

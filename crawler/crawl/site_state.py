@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from crawler.patterns import PatternBook
+from crawler.crawl.patterns import PatternBook
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from crawler.fingerprint import is_in
+from crawler.reading.fingerprint import is_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

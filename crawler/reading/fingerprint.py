@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from crawler.normalise import NORM_VERSION, UNICODE_VERSION, block_streams, stream
-from crawler.shingles import ShingleHasher
+from crawler.reading.normalise import NORM_VERSION, UNICODE_VERSION, block_streams, stream
+from crawler.reading.shingles import ShingleHasher
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from caselog.records.choices import Presence, Signal, Verdict
-from crawler.rounds import LADDER_HOURS, TAIL, due_after
+from crawler.checks.rounds import LADDER_HOURS, TAIL, due_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

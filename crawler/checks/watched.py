@@ -10,9 +10,8 @@ from caselog.records.choices import Subject, Verdict
 from caselog.records.leads import Lead
 from caselog.records.pages import Evidence, Page
 from caselog.records.people import Decision
-from caselog.store import checks, leads, sites
+from caselog.store import checks, exclusions, leads, sites
 from crawler.scope import is_excluded
-from crawler.session import closed_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +85,7 @@ def _with_addresses(reader: Reader, items: list[Evidence]) -> list[Watched]:
 def may_contact(workspace: Workspace, host: str) -> Callable[[str], bool]:
     """Return the question whether a check of `host` may ask a host: confirmed ones, never excluded ones."""
     with workspace.log.read() as reader:
-        closed = closed_hosts(reader)
+        closed = exclusions.closed_hosts(reader)
         states = leads.lead_states(reader)
         confirmed = {lead.host for lead in reader.find(Lead) if states[lead.id] == leads.LeadState.CONFIRMED}
     return lambda other: (other == host or other in confirmed) and not is_excluded(other, closed)

@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
 from caselog.errors import RefusedError
-from crawler.address import AddressError, Parts, canonical_url, directory, joined, quickly_joined, split
-from crawler.blocks import paragraphs, text_blocks
-from crawler.links import Hint, hint_of
-from crawler.prescan import refusal
+from crawler.reading.address import (
+    AddressError,
+    Parts,
+    canonical_url,
+    directory,
+    joined,
+    quickly_joined,
+    split,
+)
+from crawler.reading.blocks import paragraphs, text_blocks
+from crawler.reading.links import Hint, hint_of
+from crawler.reading.prescan import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator

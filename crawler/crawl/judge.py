@@ -14,18 +14,18 @@ from caselog.errors import IntakeError, RefusedError
 from caselog.records.choices import Outcome, Role
 from caselog.records.pages import Rule
 from caselog.store import fingerprints, frontier
-from crawler.address import canonical_url, host_key
-from crawler.fingerprint import FingerprintKey
-from crawler.links import judge as link_refusal
-from crawler.links import may_follow, prior
-from crawler.matching import Matcher
-from crawler.page import LinkReader
-from crawler.patterns import gain_of
-from crawler.reading import Reading, evidence_of, read_document
-from crawler.recorder import EvidenceDraft, Provenance, Result
+from crawler.crawl.patterns import gain_of
+from crawler.crawl.recorder import EvidenceDraft, Provenance, Result
+from crawler.crawl.session import hashed
+from crawler.reading.address import canonical_url, host_key
+from crawler.reading.document import Reading, evidence_of, read_document
+from crawler.reading.fingerprint import FingerprintKey
+from crawler.reading.links import judge as link_refusal
+from crawler.reading.links import may_follow, prior
+from crawler.reading.matching import Matcher
+from crawler.reading.page import LinkReader
 from crawler.scope import Action, Context, Scope, judge_link, judge_redirect, propose
-from crawler.session import hashed
-from crawler.transport import FetchFailed, Refused
+from crawler.transport.handler import FetchFailed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from caselog.store.frontier import Found, Pending
-    from crawler.page import Link
+    from crawler.crawl.session import CrawlSession
+    from crawler.crawl.site_state import SiteState
+    from crawler.reading.page import Link
     from crawler.scope import Proposal
-    from crawler.session import CrawlSession
-    from crawler.site_state import SiteState
-    from crawler.transport import Fetch
+    from crawler.transport.handler import Fetch
 
 _WALL: dict[str, Any] = {"outcome": Outcome.WALL, "role": Role.WALL}
 _GONE: dict[str, Any] = {"outcome": Outcome.GONE}

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from crawler.certificate import tls_facts
-from crawler.fetch import DnsAnswer, Fetch
+from crawler.transport.certificate import tls_facts
+from crawler.transport.fetch import DnsAnswer, Fetch
 
 if TYPE_CHECKING:
     import asyncio
     import ssl
 
-    from crawler.sockets import GuardedSocket
+    from crawler.transport.sockets import GuardedSocket
 
 
 class SentTwiceError(OSError):

@@ -13,8 +13,8 @@ from scrapy.core.downloader.handlers.base import BaseDownloadHandler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Headers, HtmlResponse, TextResponse
 
-from crawler.client import Transport
-from crawler.fetch import Answer, Fetch, FetchFailed, Limits, Refused
+from crawler.transport.client import Transport
+from crawler.transport.fetch import Answer, Fetch, FetchFailed, Limits, Refused
 
 if TYPE_CHECKING:
     from scrapy import Request

@@ -21,13 +21,13 @@ from yarl import URL
 
 from caselog.errors import ConfigError
 from caselog.guard import may_contact
-from crawler.admission import NotTextError, TextProof, admit_headers, admit_url
-from crawler.certificate import reading_context, tls_problem, verifying_context
-from crawler.fetch import Answer, Fetch, FetchFailed, Limits, Refused
-from crawler.flight import Flight
-from crawler.resolver import ResolveError, Resolver
-from crawler.sockets import AddressInfo, AddressRefusedError, GuardedSocket, open_guarded
-from crawler.socks import SocksConnector, SocksError, SocksProxy, parse_proxy
+from crawler.transport.admission import NotTextError, TextProof, admit_headers, admit_url
+from crawler.transport.certificate import reading_context, tls_problem, verifying_context
+from crawler.transport.fetch import Answer, Fetch, FetchFailed, Limits, Refused
+from crawler.transport.flight import Flight
+from crawler.transport.resolver import ResolveError, Resolver
+from crawler.transport.sockets import AddressInfo, AddressRefusedError, GuardedSocket, open_guarded
+from crawler.transport.socks import SocksConnector, SocksError, SocksProxy, parse_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from aiohttp.client_reqrep import ClientResponse
     from aiohttp.connector import Connection
 
-    from crawler.admission import HeaderVerdict
-    from crawler.fetch import DnsAnswer
+    from crawler.transport.admission import HeaderVerdict
+    from crawler.transport.fetch import DnsAnswer
 
 ACCEPT = "text/html, application/xhtml+xml;q=0.9, text/plain;q=0.8, */*;q=0"
 _SLACK_BYTES = 32 * 1024

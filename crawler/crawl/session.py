@@ -14,10 +14,10 @@ from caselog.records.leads import Lead
 from caselog.records.pages import Page
 from caselog.store import exclusions, fingerprints, frontier, leads, patterns, sites
 from caselog.vault import Vault
-from crawler.address import pattern as pattern_of
-from crawler.patterns import PatternBook
+from crawler.crawl.patterns import PatternBook
+from crawler.crawl.site_state import Budget, SiteState
+from crawler.reading.address import pattern as pattern_of
 from crawler.scope import is_excluded
-from crawler.site_state import Budget, SiteState
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -126,7 +126,7 @@ class CrawlSession:
             return
         self.watched_s = time.monotonic()
         with self.workspace.log.read() as reader:
-            self.excluded = closed_hosts(reader)
+            self.excluded = exclusions.closed_hosts(reader)
         for site in self.sites.values():
             site.stopped = site.stopped or is_excluded(site.host, self.excluded)
 
@@ -144,11 +144,6 @@ class CrawlSession:
         }
 
 
-def closed_hosts(reader: Reader) -> frozenset[str]:
-    """Return every host that must not be contacted: excluded for good, or stopped."""
-    return exclusions.excluded_hosts(reader) | exclusions.stopped_hosts(reader)
-
-
 def open_session(workspace: Workspace, options: CrawlOptions) -> CrawlSession:
     """Choose the leads, put their addresses into the frontier and take their sites.
 
@@ -158,7 +153,7 @@ def open_session(workspace: Workspace, options: CrawlOptions) -> CrawlSession:
     workspace.require_authority()
     with workspace.log.write() as writer:
         chosen = _chosen_leads(writer, options.lead_ids)
-        excluded = closed_hosts(writer)
+        excluded = exclusions.closed_hosts(writer)
         open_leads = [lead for lead in chosen if not is_excluded(lead.host, excluded)]
         budgets = {lead.id: _prepare(writer, workspace, lead, options) for lead in open_leads}
         found = {lead.site_id: lead.host for lead in open_leads}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from scrapy.core.scheduler import BaseScheduler
 
@@ -12,8 +12,17 @@ if TYPE_CHECKING:
     from scrapy import Request, Spider
     from scrapy.crawler import Crawler
 
-    from crawler.session import CrawlSession
-    from crawler.spiders.leads import LeadsSpider
+    from caselog.store.frontier import Pending
+    from crawler.crawl.session import CrawlSession
+
+
+class Follower(Protocol):
+    """What the scheduler needs of the spider that follows leads."""
+
+    session: CrawlSession
+
+    def request_for(self, row: Pending) -> Request:
+        """Return the request of one frontier row."""
 
 
 class Frontier(BaseScheduler):
@@ -30,7 +39,7 @@ class Frontier(BaseScheduler):
 
     def open(self, spider: Spider) -> None:
         """Take the session of the spider."""
-        self._spider: LeadsSpider = spider  # type: ignore[assignment]  # no other has it
+        self._spider: Follower = spider  # type: ignore[assignment]  # no other has it
         self._session: CrawlSession = self._spider.session
 
     def close(self, reason: str) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from caselog.errors import RefusedError
 from caselog.guard import may_contact
-from crawler.charset import (
+from crawler.transport.charset import (
     FALLBACKS,
     Judge,
     canonical_charset,
@@ -22,7 +22,7 @@ from crawler.charset import (
     guess_charset,
     judge_for,
 )
-from crawler.disguise import DisguiseWatch, cut_data_uris
+from crawler.transport.disguise import DisguiseWatch, cut_data_uris
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

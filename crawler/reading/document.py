@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crawler.disguise import cut_data_uris
-from crawler.fingerprint import block_print, fingerprint, stream_tags
-from crawler.normalise import fold_blocks
-from crawler.page import read_page
+from crawler.reading.fingerprint import block_print, fingerprint, stream_tags
+from crawler.reading.normalise import fold_blocks
+from crawler.reading.page import read_page
+from crawler.transport.disguise import cut_data_uris
 
 if TYPE_CHECKING:
     from collections.abc import Container
     from collections.abc import Set as AbstractSet
 
-    from crawler.fingerprint import Fingerprint, FingerprintKey
-    from crawler.matching import Match, Matcher
-    from crawler.page import LinkReader, PageText
+    from crawler.reading.fingerprint import Fingerprint, FingerprintKey
+    from crawler.reading.matching import Match, Matcher
+    from crawler.reading.page import LinkReader, PageText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

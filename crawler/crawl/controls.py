@@ -10,14 +10,14 @@ from scrapy import Request
 from scrapy.exceptions import DownloadFailedError, IgnoreRequest
 
 from caselog.errors import RefusedError
-from crawler.address import sibling_probe
+from crawler.reading.address import sibling_probe
 
 if TYPE_CHECKING:
     from scrapy import Spider
 
     from caselog.store.frontier import Pending
-    from crawler.judge import Judge
-    from crawler.site_state import SiteState
+    from crawler.crawl.judge import Judge
+    from crawler.crawl.site_state import SiteState
 
 
 async def fetch_controls(spider: Spider, site: SiteState, row: Pending, judge: Judge) -> frozenset[bytes]:

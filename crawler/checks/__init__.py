@@ -1,0 +1,1 @@
+"""Looking again: what later looks at evidence say of its removal."""

@@ -1,0 +1,1 @@
+"""Reading a page: blocks, links, rules and fingerprints, without input or output."""

@@ -1,0 +1,1 @@
+"""The transport: text or nothing, from socket to proven characters."""
