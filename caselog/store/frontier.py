@@ -149,15 +149,33 @@ def known_tags(reader: Reader, site_id: SiteId) -> set[bytes]:
     return {bytes(tag[:TAG_BYTES]) for (tag,) in rows}
 
 
-def pending_patterns(reader: Reader, site_id: SiteId, lead_ids: Collection[LeadId]) -> dict[str, int]:
-    """Return how many addresses of each pattern are pending for these leads."""
+def pending_patterns(
+    reader: Reader, site_id: SiteId, lead_ids: Collection[LeadId], now: datetime | None = None
+) -> dict[str, int]:
+    """Return how many addresses of each pattern are pending for these leads; with ``now``, the due ones."""
     table = schema.frontier
     query = (
         sa.select(table.c.pattern, sa.func.count())
         .where(table.c.site_id == site_id, table.c.state == PENDING, table.c.lead_id.in_(lead_ids))
         .group_by(table.c.pattern)
     )
+    if now is not None:
+        query = query.where(sa.or_(table.c.due_at.is_(None), table.c.due_at <= now))
     return {row[0]: row[1] for row in reader.connection.execute(query)}
+
+
+def put_off_until(
+    reader: Reader, site_id: SiteId, lead_ids: Collection[LeadId], now: datetime
+) -> list[tuple[datetime, str]]:
+    """Return when each pending address that is due after ``now`` is due, with its pattern."""
+    table = schema.frontier
+    query = sa.select(table.c.due_at, table.c.pattern).where(
+        table.c.site_id == site_id,
+        table.c.state == PENDING,
+        table.c.lead_id.in_(lead_ids),
+        table.c.due_at > now,
+    )
+    return [(row[0], row[1]) for row in reader.connection.execute(query)]
 
 
 def pending(

@@ -186,11 +186,19 @@ class Recorder:
         proposed = sum(_propose(writer, page, draft) for draft in result.proposals[:MOST_PROPOSALS])
         return Written(page_id=page.id, evidence=is_new, proposals=proposed)
 
-    def put_off(self, site: SiteState, row: Pending, due_at: datetime) -> None:
-        """Keep an address for a later try."""
+    def put_off(
+        self,
+        site: SiteState,
+        row: Pending,
+        due_at: datetime,
+        tried: tuple[Fetch | None, Result] | None = None,
+    ) -> None:
+        """Keep an address for a later try; ``tried`` goes on record as a page of its own."""
         with self._log.write() as writer:
             frontier.fence(writer, site.site_id, site.epoch)
             frontier.put_off(writer, row, due_at)
+            if tried is not None:
+                writer.append(self._page(row, *tried))
 
     def _page(self, row: Pending, fetch: Fetch | None, result: Result) -> Page:
         now = datetime.now(UTC)

@@ -14,24 +14,36 @@ from caselog.records.leads import Lead
 from caselog.records.pages import Page
 from caselog.store import exclusions, fingerprints, frontier, leads, patterns, sites
 from caselog.vault import Vault
+from crawler.crawl.lanes import lanes, patience_s
 from crawler.crawl.patterns import PatternBook
 from crawler.crawl.site_state import Budget, SiteState
 from crawler.reading.address import pattern as pattern_of
 from crawler.scope import is_excluded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from caselog.records.ids import LeadId, SiteId
     from caselog.store.frontier import Pending
     from caselog.store.log import Reader, Writer
     from caselog.store.seals import Seals
     from caselog.workspace import Workspace
+    from crawler.crawl.lanes import Lanes
 
 IN_HAND = 40
 """How many addresses of one pattern are read from the case log at a time."""
 WATCH_S = 2.0
 """How often a running crawl looks for hosts that were excluded or stopped."""
+
+
+AHEAD_S = 0.02
+"""How early an address is handed to the transport, which waits for the exact moment."""
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.01, 0.5
+
+
+def _at_once(_keys: Collection[str]) -> float:
+    """Return a time that has passed: nobody keeps a pace."""
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +71,12 @@ class CrawlSession:
     started_s: float = field(default_factory=time.monotonic)
     started_cpu_s: float = field(default_factory=time.process_time)
     watched_s: float = field(default_factory=time.monotonic)
+    idle_since_s: float | None = None
+    """Since when nothing could be asked, monotonic."""
     sent: int = 0
     turn: int = 0
+    free_at: Callable[[Collection[str]], float] = _at_once
+    """When one more request to these hosts and addresses may start, monotonic; the transport's pace knows."""
 
     def next_pending(self) -> Pending | None:
         """Return the address to ask next, fair between sites, or None when none may go out now."""
@@ -68,9 +84,12 @@ class CrawlSession:
             return None
         now_s = time.monotonic()
         order = list(self.sites.values())
+        lane = self._lanes(now_s)
         for step in range(len(order)):
             site = order[(self.turn + step) % len(order)]
-            if not site.may_send(now_s):
+            if not site.may_send(now_s) or not (site.in_flight or lane.has_room(is_slow=site.is_slow)):
+                continue
+            if site.keys and self.free_at(site.keys) > now_s + AHEAD_S:
                 continue
             row = self._next_of(site, now_s)
             if row is not None:
@@ -79,6 +98,20 @@ class CrawlSession:
                 self.budgets[row.lead_id].spend()
                 return row
         return None
+
+    def _lanes(self, now_s: float) -> Lanes:
+        busy = ((site.oldest_s(now_s), site.is_slow) for site in self.sites.values() if site.in_flight)
+        return lanes(busy, hosts_at_once=self.workspace.config.crawl.hosts_at_once)
+
+    def wait_s(self) -> float:
+        """Return for how long the frontier need not be looked at, if nothing is answered meanwhile."""
+        now_s = time.monotonic()
+        due = [
+            max(site.waits_until(), self.free_at(site.keys) if site.keys else 0.0)
+            for site in self.sites.values()
+            if not site.is_over() and len(site.in_flight) < site.per_host
+        ]
+        return min(max(min(due, default=0.0) - now_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
 
     def _next_of(self, site: SiteState, now_s: float) -> Pending | None:
         """Return the next address of one site whose lead may still cost something."""
@@ -115,10 +148,28 @@ class CrawlSession:
         return seconds is not None and time.monotonic() - self.started_s >= seconds
 
     def is_over(self) -> bool:
-        """Tell whether nothing is left to ask."""
+        """Tell whether nothing is left to ask, or only what is not worth waiting for in this crawl."""
         if any(site.in_flight for site in self.sites.values()):
+            self.idle_since_s = None
             return False
-        return self.is_spent() or all(site.is_over() for site in self.sites.values())
+        return self.is_spent() or self._only_waits(time.monotonic())
+
+    def _only_waits(self, now_s: float) -> bool:
+        """Tell whether all that is left was put off for longer than a crawl waits."""
+        left = [site for site in self.sites.values() if not site.is_over()]
+        if any(site.waits_until() <= now_s for site in left):
+            self.idle_since_s = None
+            return False
+        if not left:
+            return True
+        any_good = any(site.has_answered for site in self.sites.values())
+        if not any_good:
+            for site in left:
+                site.wake(now_s)
+        if self.idle_since_s is None:
+            self.idle_since_s = now_s
+        until_s = self.idle_since_s + patience_s(self.idle_since_s - self.started_s, any_good=any_good)
+        return min(site.waits_until() for site in left) > until_s
 
     def watch(self) -> None:
         """Obey hosts that were excluded or stopped since the last look."""
@@ -139,6 +190,7 @@ class CrawlSession:
             "requests": self.counts["requests"],
             "refused_media": self.counts["refused_media"],
             "bytes": self.counts["bytes"],
+            "put_off": sum(site.left_over() for site in self.sites.values()),
             "seconds": round(time.monotonic() - self.started_s, 3),
             "cpu_seconds": round(time.process_time() - self.started_cpu_s, 3),
         }
@@ -227,13 +279,16 @@ def _is_due(reader: Reader, lead: Lead, *, revisit_days: int) -> bool:
 def _take(
     writer: Writer, workspace: Workspace, site_id: SiteId, *, host: str, lead_ids: Collection[LeadId]
 ) -> SiteState:
+    now, now_s, mine = datetime.now(UTC), time.monotonic(), list(lead_ids)
+    put_off = frontier.put_off_until(writer, site_id, mine, now)
     state = SiteState(
         site_id=site_id,
         tag=sites.site_tag(writer, site_id),
         host=host,
         epoch=frontier.take_site(writer, site_id, f"{os.uname().nodename[:40]}:{os.getpid()}"),
         per_host=workspace.config.crawl.per_host,
-        waiting=frontier.pending_patterns(writer, site_id, list(lead_ids)),
+        waiting=frontier.pending_patterns(writer, site_id, mine, now),
+        later=[(now_s + (due_at - now).total_seconds(), name) for due_at, name in put_off],
         known=frontier.known_tags(writer, site_id),
         frame=fingerprints.frame_of(writer, site_id),
     )

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from crawler.crawl.lanes import MOST_STALLS, PAUSE_S, SLOW_S, STALL_S
 from crawler.crawl.patterns import PatternBook
 
 if TYPE_CHECKING:
@@ -33,6 +34,14 @@ class SiteState:
     later: list[tuple[float, str]] = field(default_factory=list)
     """Addresses put off: monotonic time and pattern."""
     paused_until: float = 0.0
+    sent_s: dict[int, float] = field(default_factory=dict)
+    """When each address under way was handed out, monotonic."""
+    keys: tuple[str, ...] = ()
+    """What its pace is kept by: the host and, once known, its addresses."""
+    is_slow: bool = False
+    stalls: int = 0
+    """Requests in a row that the host held up."""
+    has_answered: bool = False
     stopped: bool = False
     known: set[bytes] = field(default_factory=set)
     """First bytes of the tags of all addresses in the site's frontier."""
@@ -52,13 +61,58 @@ class SiteState:
 
     def may_send(self, now_s: float) -> bool:
         """Tell whether another request may go out now."""
-        return not self.stopped and len(self.in_flight) < self.per_host and now_s >= self.paused_until
+        if self.is_left() or now_s < self.paused_until:
+            return False
+        return len(self.in_flight) < self.per_host
 
     def is_over(self) -> bool:
-        """Tell whether nothing is left to ask and nothing is under way."""
+        """Tell whether nothing is left to ask in this crawl and nothing is under way."""
         if self.in_flight:
             return False
-        return self.stopped or not (self.later or any(self._open_patterns()))
+        return self.is_left() or not (self.later or any(self._open_patterns()))
+
+    def is_left(self) -> bool:
+        """Tell whether the site is not asked any more in this crawl, whatever waits."""
+        return self.stopped or self.stalls >= MOST_STALLS
+
+    def waits_until(self) -> float:
+        """Return the monotonic time before which nothing can be asked of the site."""
+        if any(self._open_patterns()):
+            return self.paused_until
+        return max(self.paused_until, min((at for at, _ in self.later), default=0.0))
+
+    def oldest_s(self, now_s: float) -> float:
+        """Return for how long its oldest request is under way."""
+        return now_s - min(self.sent_s.values(), default=now_s)
+
+    def settled(self, row: Pending, now_s: float, *, failed: bool) -> bool:
+        """Take note of how long an answer took; tell whether the host held the request up.
+
+        Args:
+            row: The address that was asked.
+            now_s: Monotonic time.
+            failed: Nothing usable arrived.
+        """
+        took_s = now_s - self.sent_s.pop(row.id, now_s)
+        self.is_slow = took_s > SLOW_S
+        is_stall = failed and took_s >= STALL_S
+        if is_stall:
+            self.stalls += 1
+            self.paused_until = max(self.paused_until, now_s + PAUSE_S)
+        elif not failed:
+            self.stalls = 0
+            self.has_answered = True
+        return is_stall
+
+    def left_over(self) -> int:
+        """Return how many addresses wait for the next crawl because the host did not answer in time."""
+        held = sum(self.waiting[name] for name in self._open_patterns()) if self.stalls >= MOST_STALLS else 0
+        return len(self.later) + held
+
+    def wake(self, now_s: float) -> None:
+        """End the pause of a host that held us up: nobody else has work."""
+        if self.stalls and not self.stopped:
+            self.paused_until = min(self.paused_until, now_s)
 
     def next_pending(self, now_s: float, refill: Callable[[str], list[Pending]]) -> Pending | None:
         """Return the most promising address, marked as in flight, or None.
@@ -77,6 +131,7 @@ class SiteState:
                 row = queue.popleft()
                 self.waiting[best] = max(self.waiting.get(best, 1) - 1, len(queue))
                 self.in_flight[row.id] = row
+                self.sent_s[row.id] = now_s
                 return row
             self.waiting[best] = 0
         return None
@@ -94,12 +149,13 @@ class SiteState:
 
     def put_off(self, row: Pending, until_s: float) -> None:
         """Take an address back and ask it again after `until_s` (monotonic)."""
-        self.in_flight.pop(row.id, None)
+        self.let_go(row)
         self.later.append((until_s, row.pattern))
 
     def let_go(self, row: Pending) -> None:
         """Forget an address that was answered."""
         self.in_flight.pop(row.id, None)
+        self.sent_s.pop(row.id, None)
 
     def new_blocks(self, tags: list[bytes]) -> list[int]:
         """Return the positions of blocks never seen on this site, and remember them all."""

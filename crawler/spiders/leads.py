@@ -33,8 +33,13 @@ if TYPE_CHECKING:
     from crawler.crawl.site_state import SiteState
     from crawler.transport.handler import Fetch
 
+KNOCK = "about:blank"
+"""Never asked: the frontier takes no address from outside, but Scrapy looks at it again."""
 MOST_ATTEMPTS = 3
-MOST_WAIT_S = 120.0
+MOST_WAIT_S = 24 * 3600.0
+"""A host that asks for more is asked again by a crawl a day later."""
+LONG_WAIT_S = 12.0
+"""A try that is followed by a longer wait goes on record: perhaps this crawl does not see the next one."""
 INTERNAL = Result(outcome=Outcome.ERROR, error="internal")
 
 
@@ -65,9 +70,10 @@ class LeadsSpider(Spider):
         return spider
 
     async def start(self) -> AsyncIterator[Any]:
-        """Yield nothing: requests come from the frontier."""
-        return
-        yield
+        """Knock when something may be due: Scrapy looks at the frontier then, which drops the knock."""
+        while not self.session.is_over():
+            await asyncio.sleep(self.session.wait_s())
+            yield Request(KNOCK)
 
     def request_for(self, row: Pending) -> Request:
         """Return the request of one frontier row."""
@@ -122,15 +128,19 @@ class LeadsSpider(Spider):
         if row.attempts + 1 >= MOST_ATTEMPTS:
             await self._write(row, fetch, retry.final)
             return
-        wait_s = min(retry.wait_s, MOST_WAIT_S)
+        wait_s, now_s = min(retry.wait_s, MOST_WAIT_S), time.monotonic()
+        is_stall = site.settled(row, now_s, failed=True)
         if retry.whole_site:
-            site.paused_until = time.monotonic() + wait_s
-        self.recorder.put_off(site, row, datetime.now(UTC) + timedelta(seconds=wait_s))
-        site.put_off(row, time.monotonic() + wait_s)
+            site.paused_until = max(site.paused_until, now_s + wait_s)
+        tried = (fetch, retry.final) if is_stall or wait_s > LONG_WAIT_S else None
+        self.recorder.put_off(site, row, datetime.now(UTC) + timedelta(seconds=wait_s), tried)
+        site.put_off(row, now_s + wait_s)
         self.session.counts["requests"] += 1
+        self.session.counts["pages"] += tried is not None
 
     async def _write(self, row: Pending, fetch: Fetch | None, result: Result) -> None:
         site = self.session.sites[row.site_id]
+        site.settled(row, time.monotonic(), failed=result.outcome is Outcome.ERROR)
         site.book.note(row.pattern, gain=result.gain, refused=result.refused in MEDIA_CODES)
         try:
             written = await self.recorder.write(Job(site=site, row=row, fetch=fetch, result=result))
