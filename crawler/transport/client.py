@@ -104,6 +104,7 @@ class Transport:
         self._verifying = verifying_context(ca_file)
         self._reading = reading_context()
         self._sessions: dict[SocksProxy | None, aiohttp.ClientSession] = {}
+        self._deadlines: set[asyncio.Timeout] = set()
 
     async def fetch(self, url: str, *, read_errors: bool = False) -> Answer:
         """Fetch ``url`` by one GET and give its text; redirects are given back, not followed.
@@ -143,6 +144,11 @@ class Transport:
         if not places or any(may_contact(place, practice=True) for place in places):
             raise Refused("private_address")
 
+    def cut_short(self) -> None:
+        """Let every fetch that is under way fail with ``deadline`` now."""
+        for deadline in self._deadlines:
+            deadline.reschedule(0.0)
+
     async def close(self) -> None:
         """Close all sessions."""
         for session in self._sessions.values():
@@ -155,9 +161,11 @@ class Transport:
     ) -> Answer:
         """Run one request under its deadline; whatever goes wrong ends in a reset."""
         token = _FLIGHT.set(flight)
+        deadline = asyncio.timeout(total_s)
         failure: Refused | FetchFailed
         try:
-            async with asyncio.timeout(total_s):
+            async with deadline:
+                self._deadlines.add(deadline)
                 async with await self._send(flight, target, proxy) as response:
                     return await self._receive(flight, response, read_errors=read_errors)
         except (aiohttp.ClientError, OSError, NotTextError, HttpProcessingError, zlib.error) as error:
@@ -172,6 +180,7 @@ class Transport:
             raise
         finally:
             _FLIGHT.reset(token)
+            self._deadlines.discard(deadline)
         # Outside the handler: the cause would quote the address in a traceback.
         raise failure
 
