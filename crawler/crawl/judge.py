@@ -147,7 +147,8 @@ class Judge:
             redirects=hop,
             final_url=target,
             found=(found,) if found else (),
-            gain=0.3 if found else 0.0,
+            # A redirect to an address of the same kind may go on for ever.
+            gain=0.3 if found and found.pattern != row.pattern else 0.0,
         )
 
     def _text(self, site: SiteState, row: Pending, response: Response, fetch: Fetch) -> Result | Matching:
@@ -239,6 +240,8 @@ class Judge:
         for link in reading.page.links:
             if link.url in site.judged:
                 continue
+            if not site.may_judge_more():
+                break
             site.judged.add(link.url)
             found = self._judge_link(site, row, link, scope)
             if found is not None:

@@ -25,6 +25,7 @@ ASIDE: Final = 4
 LEAST_PATIENCE_S: Final = 12.0
 """Covers the first two retries of a failed address."""
 FULL_PATIENCE_S: Final = 120.0
+"""How long a crawl waits that has had no usable answer at all."""
 SHARE_OF_PATIENCE: Final = 0.2
 
 
@@ -59,10 +60,15 @@ def lanes(ages_s: Iterable[tuple[float, bool]], *, hosts_at_once: int) -> Lanes:
     return Lanes(quick=quick, aside=aside, hosts_at_once=hosts_at_once)
 
 
-def patience_s(elapsed_s: float, *, any_good: bool) -> float:
-    """Return how long a crawl that has nothing else to do waits for addresses that were put off.
+def patience_s(elapsed_s: float, *, waits_for_retries: bool) -> float:
+    """Return how long a crawl goes on after its last usable answer when nothing else can be asked.
 
-    Where other sites answered well, a few that did not must not hold the crawl open; their addresses stay
-    pending for the next one. A crawl that has had no good answer at all waits longer.
+    Where other sites answered well, a few that do not must not hold the crawl open; their addresses stay
+    pending for the next one.
+
+    Args:
+        elapsed_s: From the start of the crawl to that answer.
+        waits_for_retries: Addresses that failed are waited for at least until their second retry.
     """
-    return max(LEAST_PATIENCE_S, SHARE_OF_PATIENCE * elapsed_s) if any_good else FULL_PATIENCE_S
+    least_s = LEAST_PATIENCE_S if waits_for_retries else 0.0
+    return max(least_s, SHARE_OF_PATIENCE * elapsed_s)

@@ -14,14 +14,14 @@ from caselog.records.leads import Lead
 from caselog.records.pages import Page
 from caselog.store import exclusions, fingerprints, frontier, leads, patterns, sites
 from caselog.vault import Vault
-from crawler.crawl.lanes import lanes, patience_s
+from crawler.crawl.lanes import FULL_PATIENCE_S, lanes, patience_s
 from crawler.crawl.patterns import PatternBook
 from crawler.crawl.site_state import Budget, SiteState
 from crawler.reading.address import pattern as pattern_of
 from crawler.scope import is_excluded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from caselog.records.ids import LeadId, SiteId
     from caselog.store.frontier import Pending
@@ -71,8 +71,8 @@ class CrawlSession:
     started_s: float = field(default_factory=time.monotonic)
     started_cpu_s: float = field(default_factory=time.process_time)
     watched_s: float = field(default_factory=time.monotonic)
-    idle_since_s: float | None = None
-    """Since when nothing could be asked, monotonic."""
+    last_good_s: float | None = None
+    """When the last usable answer was recorded, monotonic."""
     sent: int = 0
     turn: int = 0
     free_at: Callable[[Collection[str]], float] = _at_once
@@ -150,7 +150,6 @@ class CrawlSession:
     def is_over(self) -> bool:
         """Tell whether nothing is left to ask, or only what is not worth waiting for in this crawl."""
         if any(site.in_flight for site in self.sites.values()):
-            self.idle_since_s = None
             return False
         return self.is_spent() or self._only_waits(time.monotonic())
 
@@ -158,18 +157,32 @@ class CrawlSession:
         """Tell whether all that is left was put off for longer than a crawl waits."""
         left = [site for site in self.sites.values() if not site.is_over()]
         if any(site.waits_until() <= now_s for site in left):
-            self.idle_since_s = None
             return False
-        if not left:
-            return True
-        any_good = any(site.has_answered for site in self.sites.values())
-        if not any_good:
+        if self.last_good_s is None:
             for site in left:
                 site.wake(now_s)
-        if self.idle_since_s is None:
-            self.idle_since_s = now_s
-        until_s = self.idle_since_s + patience_s(self.idle_since_s - self.started_s, any_good=any_good)
-        return min(site.waits_until() for site in left) > until_s
+        return all(site.waits_until() > self._patient_until() for site in left)
+
+    def is_held_up(self) -> bool:
+        """Tell whether all requests under way hang on hosts that never answered, and no other can be made.
+
+        A few such hosts must not hold the crawl open for all others; their addresses stay pending.
+        """
+        now_s = time.monotonic()
+        if self.last_good_s is None or now_s < self._patient_until(waits_for_retries=False):
+            return False
+        sites = self.sites.values()
+        if any(site.in_flight and not site.is_holding_up(now_s) for site in sites):
+            return False
+        return not any(site.may_send(now_s) and not site.is_over() for site in sites)
+
+    def _patient_until(self, *, waits_for_retries: bool = True) -> float:
+        """Return until when the crawl waits if nothing good arrives any more, monotonic."""
+        if self.last_good_s is None:
+            return self.started_s + FULL_PATIENCE_S
+        return self.last_good_s + patience_s(
+            self.last_good_s - self.started_s, waits_for_retries=waits_for_retries
+        )
 
     def watch(self) -> None:
         """Obey hosts that were excluded or stopped since the last look."""
@@ -210,7 +223,7 @@ def open_session(workspace: Workspace, options: CrawlOptions) -> CrawlSession:
         budgets = {lead.id: _prepare(writer, workspace, lead, options) for lead in open_leads}
         found = {lead.site_id: lead.host for lead in open_leads}
         states = {
-            site_id: _take(writer, workspace, site_id, host=host, lead_ids=set(budgets))
+            site_id: _take(writer, workspace, site_id, host=host, budgets=budgets)
             for site_id, host in found.items()
         }
     return CrawlSession(
@@ -277,9 +290,9 @@ def _is_due(reader: Reader, lead: Lead, *, revisit_days: int) -> bool:
 
 
 def _take(
-    writer: Writer, workspace: Workspace, site_id: SiteId, *, host: str, lead_ids: Collection[LeadId]
+    writer: Writer, workspace: Workspace, site_id: SiteId, *, host: str, budgets: Mapping[LeadId, Budget]
 ) -> SiteState:
-    now, now_s, mine = datetime.now(UTC), time.monotonic(), list(lead_ids)
+    now, now_s, mine = datetime.now(UTC), time.monotonic(), list(budgets)
     put_off = frontier.put_off_until(writer, site_id, mine, now)
     state = SiteState(
         site_id=site_id,
@@ -287,6 +300,7 @@ def _take(
         host=host,
         epoch=frontier.take_site(writer, site_id, f"{os.uname().nodename[:40]}:{os.getpid()}"),
         per_host=workspace.config.crawl.per_host,
+        page_limit=max((budget.pages_left for budget in budgets.values()), default=0),
         waiting=frontier.pending_patterns(writer, site_id, mine, now),
         later=[(now_s + (due_at - now).total_seconds(), name) for due_at, name in put_off],
         known=frontier.known_tags(writer, site_id),

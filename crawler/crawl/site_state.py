@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from caselog.store.frontier import Pending
 
 
+JUDGED_A_PAGE, LEAST_JUDGED = 40, 4_000
+BLOCKS_A_PAGE, LEAST_BLOCKS = 200, 20_000
+
+
 @dataclass(slots=True)
 class SiteState:
     """The crawl's memory of one site; the frontier in the case log is the truth."""
@@ -26,6 +30,8 @@ class SiteState:
     host: str
     epoch: int
     per_host: int
+    page_limit: int = 500
+    """How many pages this crawl may ask; bounds what a hostile site can make us remember."""
     book: PatternBook = field(default_factory=PatternBook)
     waiting: dict[str, int] = field(default_factory=dict)
     """How many addresses of each pattern are pending and not in hand."""
@@ -84,6 +90,10 @@ class SiteState:
     def oldest_s(self, now_s: float) -> float:
         """Return for how long its oldest request is under way."""
         return now_s - min(self.sent_s.values(), default=now_s)
+
+    def is_holding_up(self, now_s: float) -> bool:
+        """Tell whether the host has never answered in this crawl and keeps a request waiting for long."""
+        return not self.has_answered and self.oldest_s(now_s) >= STALL_S
 
     def settled(self, row: Pending, now_s: float, *, failed: bool) -> bool:
         """Take note of how long an answer took; tell whether the host held the request up.
@@ -160,12 +170,18 @@ class SiteState:
     def new_blocks(self, tags: list[bytes]) -> list[int]:
         """Return the positions of blocks never seen on this site, and remember them all."""
         fresh = []
+        room = max(LEAST_BLOCKS, BLOCKS_A_PAGE * self.page_limit)
         for position, tag in enumerate(tags):
             short = tag[:8]
             if short not in self.blocks:
-                self.blocks.add(short)
+                if len(self.blocks) < room:
+                    self.blocks.add(short)
                 fresh.append(position)
         return fresh
+
+    def may_judge_more(self) -> bool:
+        """Tell whether another link may be remembered: far more than could be asked helps nobody."""
+        return len(self.judged) < max(LEAST_JUDGED, JUDGED_A_PAGE * self.page_limit)
 
 
 @dataclass(slots=True)

@@ -140,7 +140,10 @@ class LeadsSpider(Spider):
 
     async def _write(self, row: Pending, fetch: Fetch | None, result: Result) -> None:
         site = self.session.sites[row.site_id]
-        site.settled(row, time.monotonic(), failed=result.outcome is Outcome.ERROR)
+        now_s = time.monotonic()
+        site.settled(row, now_s, failed=result.outcome is Outcome.ERROR)
+        if result.outcome is not Outcome.ERROR:
+            self.session.last_good_s = now_s
         site.book.note(row.pattern, gain=result.gain, refused=result.refused in MEDIA_CODES)
         try:
             written = await self.recorder.write(Job(site=site, row=row, fetch=fetch, result=result))
