@@ -68,6 +68,7 @@ class CrawlSession:
     lead_urls: dict[LeadId, str]
     excluded: frozenset[str]
     counts: Counter[str] = field(default_factory=Counter)
+    clock: Callable[[], float] = time.monotonic
     started_s: float = field(default_factory=time.monotonic)
     started_cpu_s: float = field(default_factory=time.process_time)
     watched_s: float = field(default_factory=time.monotonic)
@@ -82,7 +83,7 @@ class CrawlSession:
         """Return the address to ask next, fair between sites, or None when none may go out now."""
         if self.is_spent():
             return None
-        now_s = time.monotonic()
+        now_s = self.clock()
         order = list(self.sites.values())
         lane = self._lanes(now_s)
         for step in range(len(order)):
@@ -105,7 +106,7 @@ class CrawlSession:
 
     def wait_s(self) -> float:
         """Return for how long the frontier need not be looked at, if nothing is answered meanwhile."""
-        now_s = time.monotonic()
+        now_s = self.clock()
         due = [
             max(site.waits_until(), self.free_at(site.keys) if site.keys else 0.0)
             for site in self.sites.values()
@@ -145,13 +146,13 @@ class CrawlSession:
         if self.options.pages is not None and self.sent >= self.options.pages:
             return True
         seconds = self.options.seconds
-        return seconds is not None and time.monotonic() - self.started_s >= seconds
+        return seconds is not None and self.clock() - self.started_s >= seconds
 
     def is_over(self) -> bool:
         """Tell whether nothing is left to ask, or only what is not worth waiting for in this crawl."""
         if any(site.in_flight for site in self.sites.values()):
             return False
-        return self.is_spent() or self._only_waits(time.monotonic())
+        return self.is_spent() or self._only_waits(self.clock())
 
     def _only_waits(self, now_s: float) -> bool:
         """Tell whether all that is left was put off for longer than a crawl waits."""
@@ -168,7 +169,7 @@ class CrawlSession:
 
         A few such hosts must not hold the crawl open for all others; their addresses stay pending.
         """
-        now_s = time.monotonic()
+        now_s = self.clock()
         if self.last_good_s is None or now_s < self._patient_until(waits_for_retries=False):
             return False
         sites = self.sites.values()
@@ -186,9 +187,9 @@ class CrawlSession:
 
     def watch(self) -> None:
         """Obey hosts that were excluded or stopped since the last look."""
-        if time.monotonic() - self.watched_s < WATCH_S:
+        if self.clock() - self.watched_s < WATCH_S:
             return
-        self.watched_s = time.monotonic()
+        self.watched_s = self.clock()
         with self.workspace.log.read() as reader:
             self.excluded = exclusions.closed_hosts(reader)
         for site in self.sites.values():
@@ -204,7 +205,7 @@ class CrawlSession:
             "refused_media": self.counts["refused_media"],
             "bytes": self.counts["bytes"],
             "put_off": sum(site.left_over() for site in self.sites.values()),
-            "seconds": round(time.monotonic() - self.started_s, 3),
+            "seconds": round(self.clock() - self.started_s, 3),
             "cpu_seconds": round(time.process_time() - self.started_cpu_s, 3),
         }
 
