@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from crawler.transport import admission, client, sockets
+from crawler.transport import admission, client, sessions, sockets
 from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
 from crawler.transport.handler import Transport
 from tests.servers.certificates import new_authority
@@ -171,14 +171,26 @@ def broken(*_: object, **__: object) -> None:
 @pytest.mark.parametrize(
     ("holder", "name"),
     [
-        (sockets, "may_contact"), (client, "open_guarded"), (client, "admit_url"), (client, "admit_headers"),
-        (client, "TextProof"), (admission, "DisguiseWatch"), (admission, "judge_for"),
-        (client.TextProof, "feed"), (client.TextProof, "finish"), (client._Inflater, "feed"),
-        (client._Inflater, "finish"), (client.Flight, "connected"), (client.Flight, "received"),
-        (client.Flight, "open_window"), (client.Flight, "opened"), (client.Flight, "answered"),
-        (sockets.GuardedSocket, "_allowed"), (sockets.GuardedSocket, "open_window"),
+        (sockets, "may_contact"),
+        (sessions, "open_guarded"),
+        (client, "admit_url"),
+        (client, "admit_headers"),
+        (client, "TextProof"),
+        (admission, "DisguiseWatch"),
+        (admission, "judge_for"),
+        (client.TextProof, "feed"),
+        (client.TextProof, "finish"),
+        (client.Inflater, "feed"),
+        (client.Inflater, "finish"),
+        (client.Flight, "connected"),
+        (client.Flight, "received"),
+        (client.Flight, "open_window"),
+        (client.Flight, "opened"),
+        (client.Flight, "answered"),
+        (sockets.GuardedSocket, "_allowed"),
+        (sockets.GuardedSocket, "open_window"),
     ],
-)  # fmt: skip
+)
 def test_a_bug_in_any_guard_lets_nothing_through(
     monkeypatch: pytest.MonkeyPatch, holder: object, name: str
 ) -> None:
@@ -205,8 +217,17 @@ def test_a_bug_in_any_guard_lets_nothing_through(
 # ---- private addresses
 
 
-@pytest.mark.parametrize("record", ["A 127.0.0.1", "A 10.0.0.1", "AAAA ::1", "AAAA ::ffff:7f00:1",
-                                    "A 169.254.169.254", "AAAA 64:ff9b::7f00:1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "record",
+    [
+        "A 127.0.0.1",
+        "A 10.0.0.1",
+        "AAAA ::1",
+        "AAAA ::ffff:7f00:1",
+        "A 169.254.169.254",
+        "AAAA 64:ff9b::7f00:1",
+    ],
+)
 def test_a_name_that_leads_to_a_private_address_gets_no_packet(record: str) -> None:
     with (
         DnsServer({"bread.example": [record]}) as names,
@@ -271,9 +292,10 @@ FLOODS: dict[str, Callable[[socket.socket], None]] = {
     "half a body": drip(head(HTML, length=100_000) + page(20_000), b"", 0.5),
     "chunk sizes": endless(head(HTML, "Transfer-Encoding: chunked"), b"1;" + b"a" * 4000 + b"\r\nb\r\n"),
     "gzip bomb": answer(gzip_bomb(256 * MB), HTML, "Content-Encoding: gzip"),
-    "gzip of nothing": endless(head(HTML, "Content-Encoding: gzip") + gzip.compress(b"")[:10],
-                               b"\x00\x00\x00\xff\xff" * 1000),
-}  # fmt: skip
+    "gzip of nothing": endless(
+        head(HTML, "Content-Encoding: gzip") + gzip.compress(b"")[:10], b"\x00\x00\x00\xff\xff" * 1000
+    ),
+}
 
 
 @pytest.mark.parametrize("name", FLOODS)
@@ -330,8 +352,9 @@ def test_a_port_where_nobody_listens_is_refused() -> None:
     assert run(url) == ["refused"]
 
 
-@pytest.mark.parametrize(("records", "code"), [(NXDOMAIN, "dns_nxdomain"), (SERVFAIL, "dns_servfail"),
-                                               ([], "dns_nodata")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("records", "code"), [(NXDOMAIN, "dns_nxdomain"), (SERVFAIL, "dns_servfail"), ([], "dns_nodata")]
+)
 def test_a_name_without_an_address_says_why(records: list[str] | str, code: str) -> None:
     with DnsServer({"bread.example": records}) as names:
         assert run("http://bread.example/", nameservers=[names.address]) == [code]
@@ -353,12 +376,16 @@ def test_the_facts_of_a_page_are_recorded() -> None:
 
     fetch = text_of(got).fetch
     assert (fetch.status, fetch.media_type, fetch.charset, fetch.content_encoding) == (
-        200, "text/html", "utf-8", "gzip",
-    )  # fmt: skip
+        200,
+        "text/html",
+        "utf-8",
+        "gzip",
+    )
     assert (fetch.size_bytes, fetch.body_sha256) == (len(body), hashlib.sha256(body).hexdigest())
     assert (fetch.encoded_size_bytes, fetch.encoded_sha256) == (
-        len(packed), hashlib.sha256(packed).hexdigest(),
-    )  # fmt: skip
+        len(packed),
+        hashlib.sha256(packed).hexdigest(),
+    )
     assert (fetch.peer_ip, fetch.peer_port, fetch.via) == ("127.0.0.1", server.port, "direct")
     assert fetch.dns_answers == ({"name": "bread.example", "type": "A", "value": "127.0.0.1", "ttl": 60},)
     block = head(*lines, length=len(packed)).split(b"\r\n", 1)[1].removesuffix(b"\r\n")
@@ -383,8 +410,11 @@ def test_a_refusal_keeps_the_facts_up_to_there() -> None:
 
     assert fetch is not None
     assert (fetch.status, fetch.media_type, fetch.peer_ip, fetch.size_bytes) == (
-        200, "image/png", "127.0.0.1", None,
-    )  # fmt: skip
+        200,
+        "image/png",
+        "127.0.0.1",
+        None,
+    )
     assert fetch.response_headers_sha256
 
 

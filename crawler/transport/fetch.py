@@ -53,7 +53,11 @@ class Fetch:
     tls_sha256: str | None = None
     tls_version: str | None = None
     tls_valid: bool | None = None
+    """False: the certificate failed and ``tls_problem`` says why; the digest is that of the failed one."""
     tls_problem: str | None = None
+    """``expired``, ``not_yet_valid``, ``self_signed``, ``untrusted`` (no trusted authority leads to it),
+    ``wrong_name``, ``revoked``, ``weak`` (key, digest, cipher or TLS version below today's least), else
+    ``invalid``."""
     request_headers_sha256: str | None = None
     response_headers_sha256: str | None = None
     connections: int = 0
@@ -88,6 +92,8 @@ class Refused(RefusedError):  # noqa: N818  # the name of the outcome
 
 class FetchFailed(SourceError):  # noqa: N818  # the name of the outcome
     """Nothing usable arrived: the caller may retry later.
+
+    ``tls`` with a ``tls_problem`` in the facts: the certificate failed and the setting says not to read on.
 
     Codes: ``refused reset unreachable connect_timeout read_timeout deadline tls bad_http truncated
     dns_nxdomain dns_nodata dns_servfail dns_timeout proxy onion_not_found onion_invalid onion_unreachable

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from crawler.transport.certificate import tls_facts
+import aiohttp
+
+from crawler.transport.certificate import is_closed_by_peer, tls_facts
 from crawler.transport.fetch import DnsAnswer, Fetch
 
 if TYPE_CHECKING:
-    import asyncio
     import ssl
 
     from crawler.transport.sockets import GuardedSocket
@@ -25,9 +27,10 @@ class Flight:
     """Collect the facts of one request while it runs."""
 
     __slots__ = (
-        "_peer", "_response_sha256", "_socket", "_sockets", "_transport", "charset", "clock_offset_ms",
-        "content_encoding", "dns_answers", "encoded", "encoded_size_bytes", "is_sent", "media_type",
-        "refused_address", "request_sha256", "size", "started_at", "status", "tls", "tls_problem", "via",
+        "_content", "_peer", "_response_sha256", "_socket", "_sockets", "_ssl_object", "_transport",
+        "charset", "clock_offset_ms", "content_encoding", "dns_answers", "encoded", "encoded_size_bytes",
+        "is_sent", "may_send", "media_type", "refused_address", "request_sha256", "size", "started_at",
+        "status", "tls", "tls_problem", "via",
     )  # fmt: skip
 
     def __init__(self, via: str) -> None:
@@ -43,6 +46,8 @@ class Flight:
         self.size: tuple[int, str] | None = None
         """Length and digest of the decoded body."""
         self.is_sent = False
+        self.may_send = True
+        """False: connect to see the certificate, and ask for nothing."""
         self.refused_address: str | None = None
         self.request_sha256: str | None = None
         self.tls: tuple[str | None, str | None] | None = None
@@ -52,6 +57,8 @@ class Flight:
         self._sockets: list[GuardedSocket] = []
         self._socket: GuardedSocket | None = None
         self._transport: asyncio.BaseTransport | None = None
+        self._ssl_object: ssl.SSLObject | None = None
+        self._content: aiohttp.StreamReader | None = None
         self._peer: tuple[str | None, int | None] = (None, None)
 
     @property
@@ -68,6 +75,9 @@ class Flight:
         """Take a new socket into account; raises `SentTwiceError` when the request has already gone out."""
         if self.is_sent:
             raise SentTwiceError
+        # All sockets of a flight share one budget: a bad certificate takes a second connection.
+        guarded.budget_bytes -= sum(one.received_bytes for one in self._sockets)
+        guarded.when_closed = self._socket_closed
         self._sockets.append(guarded)
 
     def connected(self, transport: asyncio.BaseTransport | None) -> None:
@@ -83,6 +93,7 @@ class Flight:
             self._peer = (peer[0], peer[1])
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None:
+            self._ssl_object = tls
             facts = tls_facts(tls)
             self.tls = (facts.sha256, facts.version)
 
@@ -93,11 +104,37 @@ class Flight:
         self._response_sha256 = hashlib.sha256(block).hexdigest()
         self.clock_offset_ms = _clock_offset_ms(date, datetime.now(UTC))
 
+    def reads(self, content: aiohttp.StreamReader, *, encoding: str | None) -> None:
+        """Take the stream that the body comes from."""
+        self._content = content
+        self.content_encoding = encoding
+        self.encoded_size_bytes = 0
+
     def received(self, piece: bytes) -> int:
         """Take one piece of the body before content-decoding; give the length so far."""
         self.encoded.update(piece)
         self.encoded_size_bytes = (self.encoded_size_bytes or 0) + len(piece)
         return self.encoded_size_bytes
+
+    def finished(self, size_bytes: int, sha256: str | None) -> None:
+        """Take the decoded body's length and digest; None: it is the body as received."""
+        self.size = (size_bytes, sha256 or self.encoded.hexdigest())
+
+    def is_cut_off(self) -> bool:
+        """Say whether the connection broke off: what it carried last is then no end of a body."""
+        if any(guarded.is_broken for guarded in self._sockets):
+            return True
+        return self._ssl_object is not None and not is_closed_by_peer(self._ssl_object)
+
+    def _socket_closed(self) -> None:
+        """End the body with its connection: aiohttp forgets to when the trailers are malformed."""
+        if self._content is not None and not self._content.is_eof():
+            asyncio.get_running_loop().call_soon(self._end_content)
+
+    def _end_content(self) -> None:
+        content = self._content
+        if content is not None and not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError())
 
     def open_window(self, more_bytes: int) -> None:
         """Let the proven text come faster."""

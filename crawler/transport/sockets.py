@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from caselog.guard import may_contact
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed import WriteableBuffer
 
 AddressInfo = tuple[int, int, int, str, tuple[object, ...]]
@@ -23,8 +25,9 @@ CLOSED_WINDOW_BYTES = 2048
 """``SO_RCVBUF`` before connect: about 1.1 KB may then be acknowledged unread."""
 OPEN_WINDOW_BYTES = 16384
 """``SO_RCVBUF`` after the first text passed; the kernel doubles it. Bounds what is lost past a bad byte."""
-ADMISSION_BUDGET_BYTES = 64 * 1024
-"""Wire bytes (TLS and headers included) that may arrive before the answer is admitted."""
+ADMISSION_BUDGET_BYTES = 60 * 1024
+"""Wire bytes (TLS and headers included) that may be read before the answer is admitted; with what the kernel
+still acknowledges unread less than 64 KB."""
 CLOSED_PIECE_BYTES = 2048
 OPEN_PIECE_BYTES = 8192
 
@@ -51,7 +54,9 @@ class BudgetSpentError(OSError):
 class GuardedSocket(socket.socket):
     """Count what arrives and refuse to read on when the budget is spent."""
 
-    __slots__ = ("budget_bytes", "is_ended", "is_spent", "piece_bytes", "received_bytes")
+    __slots__ = (
+        "budget_bytes", "is_broken", "is_ended", "is_spent", "piece_bytes", "received_bytes", "when_closed",
+    )  # fmt: skip
 
     def __init__(self, family: int, kind: int, protocol: int) -> None:
         super().__init__(family, kind, protocol)
@@ -60,17 +65,40 @@ class GuardedSocket(socket.socket):
         self.piece_bytes = CLOSED_PIECE_BYTES
         self.is_spent = False
         self.is_ended = False
+        self.is_broken = False
+        """True once the peer's reset was read, or the network failed."""
+        self.when_closed: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        """Close, and say so once to whoever waits for bytes."""
+        super().close()
+        told, self.when_closed = self.when_closed, None
+        if told is not None:
+            told()
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """Read at most one small piece; raises `BudgetSpentError` when the budget is spent."""
-        data = super().recv(min(bufsize, self._allowed()), flags)
+        room = min(bufsize, self._allowed())
+        try:
+            data = super().recv(room, flags)
+        except (BlockingIOError, InterruptedError):
+            raise
+        except OSError:
+            self.is_broken = True
+            raise
         self.received_bytes += len(data)
         return data
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0, /) -> int:
         """Read one small piece into ``buffer``; raises `BudgetSpentError` when the budget is spent."""
-        room = nbytes or memoryview(buffer).nbytes
-        count = super().recv_into(buffer, min(room, self._allowed()), flags)
+        room = min(nbytes or memoryview(buffer).nbytes, self._allowed())
+        try:
+            count = super().recv_into(buffer, room, flags)
+        except (BlockingIOError, InterruptedError):
+            raise
+        except OSError:
+            self.is_broken = True
+            raise
         self.received_bytes += count
         return count
 

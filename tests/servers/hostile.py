@@ -10,6 +10,7 @@ import binascii
 import gzip
 import random
 import socket
+import ssl
 import struct
 import threading
 import zlib
@@ -18,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
@@ -38,6 +38,10 @@ class Visit:
     """What was acknowledged after the request, TLS handshake left out."""
     is_over: bool = False
     was_reset: bool = False
+
+    @property
+    def path(self) -> str:
+        return self.request.split(b" ", 2)[1].decode("latin-1") if self.request else ""
 
 
 @dataclass
@@ -124,6 +128,7 @@ class HostileServer:
             script = self.scripts.get(path)
             if script is not None:
                 script(talking)
+                _say_goodbye(talking)
                 connection.shutdown(socket.SHUT_WR)
                 connection.settimeout(WAIT_S)
                 while connection.recv(65536):
@@ -139,6 +144,15 @@ class HostileServer:
             with self._changed:
                 visit.is_over = True
                 self._changed.notify_all()
+
+
+def _say_goodbye(talking: socket.socket) -> None:
+    """End TLS by its closing alert, without waiting for the other's."""
+    if isinstance(talking, ssl.SSLSocket):
+        talking.settimeout(0)
+        # Half closed or reset by its script, there is nothing left to say it with.
+        with suppress(OSError, ValueError):
+            talking.unwrap()
 
 
 def _acked_bytes(connection: socket.socket) -> int:
