@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,35 @@ class Authority:
         return str(self.folder / "authority.pem")
 
     def server_context(
-        self, *names: str, days: tuple[int, int] = (-1, 1), self_signed: bool = False
+        self,
+        *names: str,
+        days: tuple[int, int] = (-1, 1),
+        self_signed: bool = False,
+        weak: bool = False,
+        followers: int = 0,
     ) -> ssl.SSLContext:
-        """Give a server's context with a leaf for ``names``, valid between two days from now."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        """Give a server's context with a leaf for ``names``, valid between two days from now.
+
+        Args:
+            weak: With an RSA key of 1,024 bits.
+            followers: So many certificates that belong to nothing are sent behind the leaf.
+        """
+        key: PrivateKey = (
+            rsa.generate_private_key(65537, 1024) if weak else ec.generate_private_key(ec.SECP256R1())
+        )
         issuer = _name("leaf") if self_signed else self.certificate.subject
         leaf = _builder("leaf", issuer, key, days).add_extension(
             x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False
         )
         signed = leaf.sign(key if self_signed else self.key, hashes.SHA256())
-        path = self.folder / f"leaf{abs(hash((names, days, self_signed)))}.pem"
-        path.write_bytes(_private(key) + signed.public_bytes(serialization.Encoding.PEM))
+        chain = [signed, *(_follower(number) for number in range(followers))]
+        path = self.folder / f"leaf{uuid.uuid4().hex}.pem"
+        path.write_bytes(
+            _private(key) + b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
+        )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if weak:
+            context.set_ciphers("ALL:@SECLEVEL=0")
         context.load_cert_chain(path)
         return context
 
@@ -61,7 +81,7 @@ def new_authority(folder: Path) -> Authority:
 
 
 def _builder(
-    subject: str, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: tuple[int, int]
+    subject: str, issuer: x509.Name, key: PrivateKey, days: tuple[int, int]
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -75,6 +95,11 @@ def _builder(
     )
 
 
+def _follower(number: int) -> x509.Certificate:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return _builder(f"follower {number}", _name(f"nobody {number}"), key, (-1, 1)).sign(key, hashes.SHA256())
+
+
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
@@ -86,7 +111,7 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _private(key: PrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -149,7 +149,9 @@ def _heads() -> Iterator[Case]:
         raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/html,\r\n image/png\r\n\r\n" + PAGE),
         "media_type bad_http",
     )
-    yield bad("fold as first line", b"HTTP/1.1 200 OK\r\n X: a\r\n" + odd()[17:], "bad_http text")
+    yield case(
+        "fold as first line", raw(b"HTTP/1.1 200 OK\r\n X: a\r\n" + odd()[17:]), "bad_http text", body=PAGE
+    )
     yield bad("space before colon", odd(b"X-Rye : a"))
     yield bad(
         "length behind space",
