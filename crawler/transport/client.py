@@ -96,12 +96,13 @@ class Transport:
         self._sessions: dict[SocksProxy | None, aiohttp.ClientSession] = {}
         self._deadlines: set[asyncio.Timeout] = set()
 
-    async def fetch(self, url: str, *, read_errors: bool = False) -> Answer:
+    async def fetch(self, url: str, *, read_errors: bool = False, reads_invalid_tls: bool = True) -> Answer:
         """Fetch ``url`` by one GET and give its text; redirects are given back, not followed.
 
         Args:
             url: An http or https address.
             read_errors: Read the text of 4xx and 5xx answers as well.
+            reads_invalid_tls: Read the page behind a certificate that fails, where the transport may.
 
         Raises:
             Refused: A safeguard said no.
@@ -110,14 +111,20 @@ class Transport:
         code = admit_url(url, practice=self._practice)
         if code is not None:
             raise Refused(code)
-        target = URL(url, encoded=url.isascii())
-        is_onion = (target.host or "").rstrip(".").endswith(".onion")
+        try:
+            target = URL(url, encoded=url.isascii())
+            host = target.raw_host or ""
+        except ValueError:
+            # Its message quotes the address.
+            raise Refused("bad_url") from None
+        is_onion = host.rstrip(".").lower().endswith(".onion")
         proxy = self._tor if is_onion else self._vantage
         if is_onion and proxy is None:
             raise Refused("onion_without_tor")
         if self._practice and proxy is not None and not is_onion:
-            await self._refuse_relaying(target.host or "")
+            await self._refuse_relaying(host)
         flight = Flight("tor" if is_onion else "proxy" if proxy else "direct")
+        flight.reads_invalid_tls = reads_invalid_tls and self._may_read_invalid_tls
         total_s = self._limits.onion_total_s if is_onion else self._limits.total_s
         return await self._fly(flight, target, proxy, total_s=total_s, read_errors=read_errors)
 
@@ -184,7 +191,7 @@ class Transport:
             if flight.tls_problem is None:
                 raise
         # Once more, to see the certificate; the page itself is asked for only where the setting allows it.
-        flight.may_send = self._may_read_invalid_tls
+        flight.may_send = flight.reads_invalid_tls
         return await session.get(target, ssl=self._reading, allow_redirects=False)
 
     async def _receive(

@@ -52,6 +52,7 @@ class HostileServer:
         host: The loopback address to listen on.
         opening: Talks to each connection instead, from its first byte on.
         is_tls: Whether the addresses say https; None: where there is a context.
+        wanted_port: 0: any.
     """
 
     scripts: Mapping[str, Callable[[socket.socket], None]]
@@ -59,6 +60,7 @@ class HostileServer:
     host: str = "127.0.0.1"
     opening: Callable[[socket.socket], None] | None = None
     is_tls: bool | None = None
+    wanted_port: int = 0
     visits: list[Visit] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _open: list[socket.socket] = field(default_factory=list)
@@ -67,7 +69,7 @@ class HostileServer:
 
     def __enter__(self) -> HostileServer:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self._listener = socket.create_server((self.host, 0), family=family, backlog=256)
+        self._listener = socket.create_server((self.host, self.wanted_port), family=family, backlog=256)
         self.port = int(self._listener.getsockname()[1])
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
