@@ -19,10 +19,12 @@ from caselog.process import holds_address
 from caselog.records.choices import Subject, Verdict
 from caselog.records.people import Decision
 from caselog.store.exclusions import excluded_hosts
-from caselog.store.leads import LeadState, add_report, lead_by_url, lead_state
+from caselog.store.leads import LeadLimits, LeadState, add_report, lead_by_url, lead_state
 from crawler.reading.address import AddressError, bare_host, canonical_url, host_key
 from desk.casework import case_for
 from desk.intake_formats import BadRow, Columns, Row, cut, read_csv, read_jsonl, read_text
+from desk.lead_limits import COLUMNS as LIMIT_COLUMNS
+from desk.lead_limits import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 COLUMNS = Columns(
     required=("url", "report"),
-    optional=("received_at", "confirmed_by", "category", "classification", "note"),
+    optional=("received_at", "confirmed_by", "category", "classification", "note", *LIMIT_COLUMNS),
 )
 FORMATS = ("csv", "jsonl", "txt")
 DEFAULT_SOURCE = "intake"
@@ -55,6 +57,7 @@ class GoodRow:
     url: str
     host: str
     reference: str
+    limits: LeadLimits
     received_at: datetime | None = None
     confirmed_by: str | None = None
     category: str | None = None
@@ -142,12 +145,16 @@ def check_row(
     )
     if fault:
         return _bad(row, *fault)
+    limits = limits_of(values, url=url)
+    if not isinstance(limits, LeadLimits):
+        return _bad(row, *limits)
     return GoodRow(
         line=row.line,
         raw=row.raw,
         url=url,
         host=key,
         reference=values["report"],
+        limits=limits,
         received_at=received_at(values.get("received_at"), now),
         confirmed_by=values.get("confirmed_by"),
         category=values.get("category"),
@@ -286,6 +293,7 @@ def _take_row(
         url=good.url,
         host=good.host,
         now=now,
+        limits=good.limits,
         source=intake.source,
         reference=good.reference,
         added_by=intake.acting.name,

@@ -82,6 +82,8 @@ def page_row(page: Page, *, show: Show) -> Row:
         "dns_answers": _shown_in(page.dns_answers, ("name", "value"), show),
         "request_headers_sha256": page.request_headers_sha256,
         "tls_valid": page.tls_valid,
+        "tls_version": page.tls_version,
+        "tls_problem": page.tls_problem,
         "clock_offset_ms": page.clock_offset_ms,
         "tool_version": page.tool_version,
         "config_sha256": page.config_sha256,

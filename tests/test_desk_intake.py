@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caselog.ledger import verify
+from caselog.records.choices import InvalidTls
 from caselog.records.leads import Lead, Report
+from caselog.store.leads import LeadLimits
 from desk.intake import BadRow, GoodRow, check_row, received_at
 from desk.intake_formats import Row
 from tests.desk_calls import desk, password_of
@@ -48,6 +50,15 @@ def judged(
         ({"url": "http://10.0.0.1/"}, "private_address"),
         ({"url": "http://court.example:8080/"}, "excluded"),
         ({"received_at": "yesterday"}, "received_at"),
+        ({"path": "guide"}, "path"),
+        ({"path": "/guide"}, "path"),
+        ({"url": "http://bread.example/guides", "path": "/guide"}, "path"),
+        ({"depth": "-1"}, "depth"),
+        ({"pages": "0"}, "pages"),
+        ({"pages": "1.5"}, "pages"),
+        ({"pages": "١٢"}, "pages"),
+        ({"seconds": "99999999999"}, "seconds"),
+        ({"invalid_tls": "yes"}, "invalid_tls"),
         ({"received_at": "0001-01-01T00:00:00+14:00"}, "received_at"),
         ({"note": "also at http://rye.example/"}, "address_in_note"),
         ({"note": "also at rye.example"}, "address_in_note"),
@@ -234,3 +245,25 @@ def test_addresses_and_notes_are_not_in_the_database_in_clear(tmp_path: Path) ->
     stored = b"".join(file.read_bytes() for file in work.folder.iterdir() if file.is_file())
 
     assert not any(word in stored for word in (b"rolls.test", b"poppy", b"saffron"))
+
+
+def test_a_row_may_say_how_far_its_crawl_goes() -> None:
+    found = judged(
+        url="http://bread.example/Guide/a", path="/Guide", depth="2", pages="30", seconds="60",
+        invalid_tls="Refuse",
+    )  # fmt: skip
+
+    assert isinstance(found, GoodRow)
+    assert found.limits == LeadLimits(
+        path_prefix="/Guide", depth=2, pages=30, seconds=60, invalid_tls=InvalidTls.REFUSE
+    )
+
+
+def test_the_limits_of_a_row_stand_on_its_lead(tmp_path: Path) -> None:
+    work = desk(tmp_path)
+    (tmp_path / "leads.csv").write_text("url,report,pages,invalid_tls\nhttp://bread.example/,R1,7,refuse\n")
+
+    assert work.run("leads", "add", str(tmp_path / "leads.csv")).code == 0
+    with work.open().log.read() as reader:
+        (lead,) = reader.find(Lead)
+    assert (lead.pages, lead.depth, lead.invalid_tls) == (7, None, InvalidTls.REFUSE)

@@ -12,6 +12,13 @@ class Origin(StrEnum):
     DISCOVERED = "discovered"
 
 
+class InvalidTls(StrEnum):
+    """What to do with pages behind a certificate that fails."""
+
+    READ = "read"
+    REFUSE = "refuse"
+
+
 class Subject(StrEnum):
     """What a decision or a reveal is about."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from caselog.fields import listing, sealed, text
-from caselog.records.choices import CaseAction, Origin
+from caselog.records.choices import CaseAction, InvalidTls, Origin
 from caselog.records.ids import CaseChangeId, CaseId, LeadId, PageId, ProposalId, ReferralId, ReportId, SiteId
 
 
@@ -25,6 +25,8 @@ class Lead:
     depth: int | None = None
     pages: int | None = None
     seconds: int | None = None
+    invalid_tls: InvalidTls = InvalidTls.READ
+    """Pages behind a certificate that fails are read, with the reason on record, or refused."""
     added_by: str = text(64)
     added_at: datetime
 

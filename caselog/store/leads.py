@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import sqlalchemy as sa
 
 from caselog import schema
-from caselog.records.choices import Origin, Subject, Verdict
+from caselog.records.choices import InvalidTls, Origin, Subject, Verdict
 from caselog.records.ids import LeadId
 from caselog.records.leads import Lead, Report
 from caselog.records.people import Decision
@@ -88,8 +89,26 @@ def lead_by_url(reader: Reader, url: str) -> Lead | None:
     return found[0] if found else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadLimits:
+    """How far the crawl of a lead may go; None stands for the workspace's setting."""
+
+    path_prefix: str | None = None
+    """Only this path and what lies below it."""
+    depth: int | None = None
+    pages: int | None = None
+    seconds: int | None = None
+    invalid_tls: InvalidTls = InvalidTls.READ
+
+
 def add_report(
-    writer: Writer, *, url: str, host: str, now: datetime, **report: Unpack[ReportFields]
+    writer: Writer,
+    *,
+    url: str,
+    host: str,
+    now: datetime,
+    limits: LeadLimits | None = None,
+    **report: Unpack[ReportFields],
 ) -> tuple[Lead, Report, bool]:
     """Add a report of an address; a known address keeps its lead, and the same report again adds nothing.
 
@@ -98,6 +117,7 @@ def add_report(
         url: The canonical address.
         host: Its canonical host key.
         now: The time, for the new rows.
+        limits: How far the crawl of a new lead may go; a known lead keeps its own.
         report: `source`, `reference` and `added_by`, and more of the report's fields.
 
     Returns:
@@ -107,7 +127,9 @@ def add_report(
         IntakeError: A field is too long or of the wrong type.
     """
     writer.lock("leads")
-    lead = lead_by_url(writer, url) or _new_lead(writer, url, host, report["added_by"], now)
+    lead = lead_by_url(writer, url) or _new_lead(
+        writer, url, host, limits or LeadLimits(), added_by=report["added_by"], now=now
+    )
     known = writer.find(
         Report, lead_id=lead.id, source=report["source"], reference=report["reference"], limit=1
     )
@@ -116,13 +138,20 @@ def add_report(
     return lead, writer.append(Report(lead_id=lead.id, added_at=now, **report)), True
 
 
-def _new_lead(writer: Writer, url: str, host: str, added_by: str, now: datetime) -> Lead:
+def _new_lead(
+    writer: Writer, url: str, host: str, limits: LeadLimits, *, added_by: str, now: datetime
+) -> Lead:
     return writer.append(
         Lead(
             url=url,
             host=host,
             site_id=site_for(writer, host),
             origin=Origin.REPORTED,
+            path_prefix=limits.path_prefix,
+            depth=limits.depth,
+            pages=limits.pages,
+            seconds=limits.seconds,
+            invalid_tls=limits.invalid_tls,
             added_by=added_by,
             added_at=now,
         )

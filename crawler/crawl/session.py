@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from caselog.errors import RefusedError
+from caselog.records.choices import InvalidTls
 from caselog.records.leads import Lead
 from caselog.records.pages import Page
 from caselog.store import exclusions, fingerprints, frontier, leads, patterns, sites
@@ -117,13 +118,14 @@ class CrawlSession:
     def _next_of(self, site: SiteState, now_s: float) -> Pending | None:
         """Return the next address of one site whose lead may still cost something."""
         while (row := site.next_pending(now_s, lambda name: self._refill(site, name))) is not None:
-            if self.budgets[row.lead_id].pages_left > 0:
+            if self.budgets[row.lead_id].is_open(now_s):
                 return row
             site.let_go(row)  # read ahead before the budget was spent; it stays pending
         return None
 
     def _refill(self, site: SiteState, pattern: str) -> list[Pending]:
-        open_leads = [lead_id for lead_id, budget in self.budgets.items() if budget.pages_left > 0]
+        now_s = self.clock()
+        open_leads = [lead_id for lead_id, budget in self.budgets.items() if budget.is_open(now_s)]
         if not open_leads:
             return []
         with self.workspace.log.read() as reader:
@@ -273,6 +275,8 @@ def _prepare(writer: Writer, workspace: Workspace, lead: Lead, options: CrawlOpt
         pages_left=left,
         scope_depth=crawl.depth if lead.depth is None else lead.depth,
         path_prefix=lead.path_prefix,
+        ends_s=None if lead.seconds is None else time.monotonic() + lead.seconds,
+        reads_invalid_tls=lead.invalid_tls is InvalidTls.READ,
     )
 
 

@@ -191,6 +191,13 @@ class Budget:
     pages_left: int
     scope_depth: int
     path_prefix: str | None = None
+    ends_s: float | None = None
+    """When the lead's time is over, monotonic."""
+    reads_invalid_tls: bool = True
+
+    def is_open(self, now_s: float) -> bool:
+        """Tell whether the lead may cost another page now."""
+        return self.pages_left > 0 and (self.ends_s is None or now_s < self.ends_s)
 
     def spend(self) -> None:
         """Count one page."""

@@ -83,7 +83,11 @@ class LeadsSpider(Spider):
             callback=self.parse,
             errback=self.failed,
             dont_filter=True,
-            meta={"row": row, "download_slot": site.tag},
+            meta={
+                "row": row,
+                "download_slot": site.tag,
+                "reads_invalid_tls": self.session.budgets[row.lead_id].reads_invalid_tls,
+            },
         )
 
     async def parse(self, response: Response) -> None:

@@ -29,8 +29,8 @@ class Flight:
     __slots__ = (
         "_content", "_peer", "_response_sha256", "_socket", "_sockets", "_ssl_object", "_transport",
         "charset", "clock_offset_ms", "content_encoding", "dns_answers", "encoded", "encoded_size_bytes",
-        "is_sent", "may_send", "media_type", "refused_address", "request_sha256", "size", "started_at",
-        "status", "tls", "tls_problem", "via",
+        "is_sent", "may_send", "media_type", "reads_invalid_tls", "refused_address", "request_sha256",
+        "size", "started_at", "status", "tls", "tls_problem", "via",
     )  # fmt: skip
 
     def __init__(self, via: str) -> None:
@@ -46,6 +46,7 @@ class Flight:
         self.size: tuple[int, str] | None = None
         """Length and digest of the decoded body."""
         self.is_sent = False
+        self.reads_invalid_tls = True
         self.may_send = True
         """False: connect to see the certificate, and ask for nothing."""
         self.refused_address: str | None = None

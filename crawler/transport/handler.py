@@ -41,7 +41,8 @@ class TextOnlyDownloadHandler(BaseDownloadHandler):
     Settings: ``LEADLINE_PRACTICE``, ``LEADLINE_RESOLVER``, ``LEADLINE_TOR_SOCKS``, ``LEADLINE_VANTAGE``,
     ``LEADLINE_CA_FILE``, ``LEADLINE_TLS_INVALID`` (``read`` or ``refuse``), ``LEADLINE_PAGE_BYTES``,
     ``LEADLINE_CONNECT_S``, ``LEADLINE_IDLE_S``, ``LEADLINE_TOTAL_S``, ``LEADLINE_ONION_TOTAL_S`` and
-    ``USER_AGENT``. ``request.meta["read_errors"]`` asks for the text of error pages as well.
+    ``USER_AGENT``. ``request.meta["read_errors"]`` asks for the text of error pages as well;
+    ``request.meta["reads_invalid_tls"]`` False refuses pages behind a certificate that fails.
     """
 
     lazy = False
@@ -61,7 +62,9 @@ class TextOnlyDownloadHandler(BaseDownloadHandler):
             raise _IgnoredRefusal("method")
         try:
             answer = await self._transport.fetch(
-                request.url, read_errors=bool(request.meta.get("read_errors"))
+                request.url,
+                read_errors=bool(request.meta.get("read_errors")),
+                reads_invalid_tls=request.meta.get("reads_invalid_tls", True),
             )
         except Refused as refusal:
             request.meta["fetch"] = refusal.fetch

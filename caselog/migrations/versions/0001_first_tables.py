@@ -282,6 +282,7 @@ def upgrade() -> None:
     sa.Column('depth', sa.BigInteger(), nullable=True),
     sa.Column('pages', sa.BigInteger(), nullable=True),
     sa.Column('seconds', sa.BigInteger(), nullable=True),
+    sa.Column('invalid_tls', sa.String(length=40), nullable=False),
     sa.Column('added_by', sa.String(length=64), nullable=False),
     sa.Column('added_at', sa.String(length=27), nullable=False),
     sa.ForeignKeyConstraint(['host_id'], ['addresses.id'], name=op.f('fk_leads_host_id_addresses')),
