@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PRIORITY = 90
 """Above the project's and the spiders' own settings, below the transport's pins."""
+MOST_UNDER_WAY = 6
+"""Times the hosts asked at once: slow ones stand aside (`crawler.crawl.lanes`); Scrapy only sees a cap."""
 PINNED = 1000
 """The mark of a practice workspace comes from its database and from nowhere else."""
 
@@ -34,7 +36,7 @@ class WorkspaceAddon:
         values = {
             "DOWNLOAD_DELAY": crawl.delay_seconds,
             "CONCURRENT_REQUESTS_PER_DOMAIN": crawl.per_host,
-            "CONCURRENT_REQUESTS": crawl.hosts_at_once * crawl.per_host,
+            "CONCURRENT_REQUESTS": MOST_UNDER_WAY * crawl.hosts_at_once * crawl.per_host,
             "ROBOTSTXT_OBEY": crawl.robots == "obey",
             "USER_AGENT": user_agent(config.network.user_agent, contact=config.authority.contact),
             "LEADLINE_PAGE_BYTES": crawl.page_bytes,

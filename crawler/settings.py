@@ -22,11 +22,10 @@ LOG_INSTALL_ROOT_HANDLER = False
 LOG_FORMATTER = "crawler.quiet.QuietFormatter"
 STATS_DUMP = False
 
-# Each site is asked as politely as its workspace says; the frontier hands out no more than that.
+# The transport keeps the pace, the session says how many hosts are asked at once.
 DOWNLOAD_DELAY = 1.0
-DOWNLOAD_DELAY_JITTER = 0.2
 CONCURRENT_REQUESTS_PER_DOMAIN = 1
-CONCURRENT_REQUESTS = 16
+CONCURRENT_REQUESTS = 128
 ROBOTSTXT_OBEY = False
 
 # The transport decides what these would do; each costs time for every page, or opens a door.

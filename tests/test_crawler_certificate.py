@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crawler.transport.client import Transport
 from crawler.transport.fetch import Answer, Fetch, FetchFailed
-from crawler.transport.handler import Transport
 from tests.servers.certificates import Authority, new_authority
 from tests.servers.hostile import HostileServer, answer, page
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crawler.transport.client import Transport
 from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
-from crawler.transport.handler import Transport
 from tests.servers.certificates import new_authority
 from tests.servers.dns import DnsServer
 from tests.servers.hostile import HostileServer, answer, page

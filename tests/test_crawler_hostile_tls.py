@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crawler.transport.client import Transport
 from crawler.transport.fetch import Fetch, FetchFailed, Limits, Refused
-from crawler.transport.handler import Transport
 from tests.servers.certificates import new_authority
 from tests.servers.hostile import HostileServer
 from tests.servers.hostile_cases import PAGE_CAP

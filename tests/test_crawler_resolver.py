@@ -15,7 +15,7 @@ Answers = tuple[dict[str, str | int | None], ...]
 
 def look_up(server: DnsServer, *names: str, timeout_s: float = 5.0) -> list[Answers]:
     async def all_names() -> list[Answers]:
-        resolver = Resolver([server.address], practice=True, report=lambda _: None, timeout_s=timeout_s)
+        resolver = Resolver([server.address], practice=True, timeout_s=timeout_s)
         return [await resolver.answers(name) for name in names]
 
     return asyncio.run(all_names())
@@ -49,7 +49,7 @@ def test_an_onion_name_is_never_asked_for(name: str) -> None:
 
 
 def test_an_onion_name_never_reaches_the_system() -> None:
-    resolver = Resolver(practice=False, report=lambda _: None)
+    resolver = Resolver(practice=False)
 
     with pytest.raises(ResolveError):
         asyncio.run(resolver.answers("rye.onion"))
@@ -95,7 +95,7 @@ def test_records_may_change_while_the_server_runs() -> None:
 
 
 def test_the_system_resolves_when_no_server_is_configured() -> None:
-    resolver = Resolver(practice=True, report=lambda _: None)
+    resolver = Resolver(practice=True)
 
     answers = asyncio.run(resolver.answers("localhost"))
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from caselog.errors import ConfigError
+from crawler.transport.client import Transport
 from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
-from crawler.transport.handler import Transport
 from crawler.transport.socks import SocksProxy, parse_proxy
 from tests.servers.certificates import new_authority
 from tests.servers.dns import DnsServer

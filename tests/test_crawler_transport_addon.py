@@ -15,7 +15,8 @@ from scrapy.settings import Settings
 
 from caselog.errors import ConfigError
 from crawler.transport import pin as transport_addon
-from crawler.transport.handler import Fetch, FetchFailed, Refused, TextOnlyDownloadHandler
+from crawler.transport.fetch import Fetch, FetchFailed, Refused
+from crawler.transport.handler import TextOnlyDownloadHandler
 from crawler.transport.pin import PINNED, TransportAddon
 from tests.servers.hostile import NOISE, HostileServer, answer, page
 

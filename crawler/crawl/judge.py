@@ -25,7 +25,7 @@ from crawler.reading.links import may_follow, prior
 from crawler.reading.matching import Matcher
 from crawler.reading.page import LinkReader
 from crawler.scope import Action, Context, Scope, judge_link, judge_redirect, propose
-from crawler.transport.handler import FetchFailed, Refused
+from crawler.transport.fetch import FetchFailed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from crawler.crawl.site_state import SiteState
     from crawler.reading.page import Link
     from crawler.scope import Proposal
-    from crawler.transport.handler import Fetch
+    from crawler.transport.fetch import Fetch
 
 _WALL: dict[str, Any] = {"outcome": Outcome.WALL, "role": Role.WALL}
 _GONE: dict[str, Any] = {"outcome": Outcome.GONE}

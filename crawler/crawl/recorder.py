@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crawler.reading.fingerprint import Fingerprint
     from crawler.reading.matching import Match
     from crawler.scope import Proposal
-    from crawler.transport.handler import Fetch
+    from crawler.transport.fetch import Fetch
 
 TOGETHER = 16
 """How many answers share a transaction at most."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from caselog.records.ids import SiteId
     from caselog.store.frontier import Pending
+    from crawler.transport.fetch import Fetch
 
 
 JUDGED_A_PAGE, LEAST_JUDGED = 40, 4_000
@@ -95,15 +96,19 @@ class SiteState:
         """Tell whether the host has never answered in this crawl and keeps a request waiting for long."""
         return not self.has_answered and self.oldest_s(now_s) >= STALL_S
 
-    def settled(self, row: Pending, now_s: float, *, failed: bool) -> bool:
+    def settled(self, row: Pending, now_s: float, fetch: Fetch | None = None, *, failed: bool) -> bool:
         """Take note of how long an answer took; tell whether the host held the request up.
 
         Args:
             row: The address that was asked.
             now_s: Monotonic time.
+            fetch: Its keys of the pace, and its time without the wait for its turn.
             failed: Nothing usable arrived.
         """
         took_s = now_s - self.sent_s.pop(row.id, now_s)
+        if fetch is not None:
+            self.keys = fetch.pace_keys or self.keys
+            took_s = min(took_s, max(0.0, (fetch.fetched_at - fetch.started_at).total_seconds()))
         self.is_slow = took_s > SLOW_S
         is_stall = failed and took_s >= STALL_S
         if is_stall:

@@ -32,6 +32,7 @@ from crawler.reading.address import bare_host, host_key, pattern, query_sibling,
 from crawler.reading.fingerprint import FingerprintKey
 from crawler.reading.matching import Matcher
 from crawler.transport.client import Transport
+from crawler.transport.pin import TransportAddon
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -240,6 +241,7 @@ class ChecksSpider(Spider):
             user_agent=self.settings["USER_AGENT"],
             nameservers=list(network.resolver),
             vantage=network.second_vantage,
+            pace=addon.transport.pace if (addon := self.crawler.get_addon(TransportAddon)) else None,
         )
 
     def _compared(self, evidence: Evidence) -> Compared:

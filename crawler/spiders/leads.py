@@ -19,6 +19,7 @@ from crawler.crawl.controls import fetch_controls
 from crawler.crawl.judge import Judge, Matching, Retry
 from crawler.crawl.recorder import Job, Recorder, Result
 from crawler.crawl.session import CrawlOptions, open_session
+from crawler.transport.pin import TransportAddon
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from caselog.store.frontier import Pending
     from crawler.crawl.session import CrawlSession
     from crawler.crawl.site_state import SiteState
-    from crawler.transport.handler import Fetch
+    from crawler.transport.client import Transport
+    from crawler.transport.fetch import Fetch
 
 KNOCK = "about:blank"
 """Never asked: the frontier takes no address from outside, but Scrapy looks at it again."""
@@ -55,6 +57,7 @@ class LeadsSpider(Spider):
         self.session = session
         self.judge = Judge(session)
         self.recorder = Recorder(session.workspace.log, self.judge.provenance, session.in_flight)
+        self.transport: Transport | None = None
         self._progress = progress
 
     @classmethod
@@ -67,12 +70,18 @@ class LeadsSpider(Spider):
             session = open_session(workspace, _options(kwargs))
         spider = cls(session=session, progress=kwargs.get("progress"))
         spider._set_crawler(crawler)
+        addon = crawler.get_addon(TransportAddon)
+        spider.transport = addon.transport if addon else None
         return spider
 
     async def start(self) -> AsyncIterator[Any]:
         """Knock when something may be due: Scrapy looks at the frontier then, which drops the knock."""
+        if self.transport is not None and self.transport.pace is not None:
+            self.session.free_at = self.transport.pace.free_at
         while not self.session.is_over():
             await asyncio.sleep(self.session.wait_s())
+            if self.transport is not None and self.session.is_held_up():
+                self.transport.cut_short()
             yield Request(KNOCK)
 
     def request_for(self, row: Pending) -> Request:
@@ -133,7 +142,7 @@ class LeadsSpider(Spider):
             await self._write(row, fetch, retry.final)
             return
         wait_s, now_s = min(retry.wait_s, MOST_WAIT_S), time.monotonic()
-        is_stall = site.settled(row, now_s, failed=True)
+        is_stall = site.settled(row, now_s, fetch, failed=True)
         if retry.whole_site:
             site.paused_until = max(site.paused_until, now_s + wait_s)
         tried = (fetch, retry.final) if is_stall or wait_s > LONG_WAIT_S else None
@@ -145,7 +154,7 @@ class LeadsSpider(Spider):
     async def _write(self, row: Pending, fetch: Fetch | None, result: Result) -> None:
         site = self.session.sites[row.site_id]
         now_s = time.monotonic()
-        site.settled(row, now_s, failed=result.outcome is Outcome.ERROR)
+        site.settled(row, now_s, fetch, failed=result.outcome is Outcome.ERROR)
         if result.outcome is not Outcome.ERROR:
             self.session.last_good_s = now_s
         site.book.note(row.pattern, gain=result.gain, refused=result.refused in MEDIA_CODES)

@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 import zlib
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -30,13 +31,13 @@ from crawler.transport.failure import BadHttpError, translated
 from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
 from crawler.transport.flight import Flight
 from crawler.transport.inflate import Inflater
-from crawler.transport.resolver import ResolveError, Resolver
+from crawler.transport.pace import pace_keys
+from crawler.transport.resolver import ResolveError, Resolver, addresses_in
 from crawler.transport.sessions import (
     FLIGHT,
     direct_connector,
     open_session,
     proxy_connector,
-    report_answers,
 )
 from crawler.transport.socks import SocksProxy, parse_proxy
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crawler.transport.admission import HeaderVerdict
+    from crawler.transport.pace import Pace
 
 _SLACK_BYTES = 32 * 1024
 """Wire bytes granted over the body's cap for chunk sizes and TLS records."""
@@ -65,12 +67,13 @@ class Transport:
         vantage: ``socks5h://ip:port`` through which all that is no onion goes.
         ca_file: Authorities to trust instead of the system's.
         may_read_invalid_tls: Read pages behind a certificate that fails, and say so in the facts.
+        pace: Shared by all who ask the same hosts; without one nobody waits.
 
     Raises:
         ConfigError: A proxy or name server is malformed, or not loopback in a practice workspace.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a setting of its own
         self,
         *,
         practice: bool,
@@ -81,15 +84,15 @@ class Transport:
         vantage: str | None = None,
         ca_file: str | None = None,
         may_read_invalid_tls: bool = True,
+        pace: Pace | None = None,
     ) -> None:
         self._practice = practice
         self._limits = limits or Limits()
         self._user_agent = user_agent
-        self._resolver = Resolver(
-            nameservers, practice=practice, report=report_answers, timeout_s=self._limits.connect_s
-        )
+        self._resolver = Resolver(nameservers, practice=practice, timeout_s=self._limits.connect_s)
         self._tor = parse_proxy(tor_socks, practice=practice) if tor_socks else None
         self._vantage = parse_proxy(vantage, practice=practice) if vantage else None
+        self.pace = pace
         self._may_read_invalid_tls = may_read_invalid_tls
         self._verifying = verifying_context(ca_file)
         self._reading = reading_context()
@@ -126,7 +129,32 @@ class Transport:
         flight = Flight("tor" if is_onion else "proxy" if proxy else "direct")
         flight.reads_invalid_tls = reads_invalid_tls and self._may_read_invalid_tls
         total_s = self._limits.onion_total_s if is_onion else self._limits.total_s
-        return await self._fly(flight, target, proxy, total_s=total_s, read_errors=read_errors)
+        if proxy is None:
+            await self._resolve(flight, host)
+        if self.pace is not None:
+            keys = pace_keys(host, target.port or 0, flight.addresses)
+            flight.turn = await self.pace.turn(keys)
+        flight.started_at = datetime.now(UTC)
+        try:
+            return await self._fly(flight, target, proxy, total_s=total_s, read_errors=read_errors)
+        finally:
+            if flight.turn is not None:
+                flight.turn.leave(flight.status)
+
+    async def _resolve(self, flight: Flight, host: str) -> None:
+        """Find the addresses of the host once, before its turn: these and no others are connected to."""
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            pass
+        else:
+            flight.addresses = (host,)
+            return
+        try:
+            flight.dns_answers = await self._resolver.answers(host)
+        except ResolveError as error:
+            raise FetchFailed(f"dns_{error.code}", flight.facts()) from None
+        flight.addresses = addresses_in(flight.dns_answers)
 
     async def _refuse_relaying(self, host: str) -> None:
         """Hand a practice proxy only names that our own resolver leads to loopback."""
@@ -137,7 +165,7 @@ class Transport:
             answers = await self._resolver.answers(host)
         except ResolveError as error:
             raise FetchFailed(f"dns_{error.code}") from None
-        places = [str(answer["value"]) for answer in answers if answer["type"] in {"A", "AAAA"}]
+        places = addresses_in(answers)
         if not places or any(may_contact(place, practice=True) for place in places):
             raise Refused("private_address")
 
@@ -242,9 +270,7 @@ class Transport:
         if session is None:
             if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
                 raise ConfigError("The transport needs the plain selector event loop.", "Run without uvloop.")
-            connector = (
-                proxy_connector(proxy) if proxy else direct_connector(self._resolver, practice=self._practice)
-            )
+            connector = proxy_connector(proxy) if proxy else direct_connector(practice=self._practice)
             session = open_session(connector, user_agent=self._user_agent, limits=self._limits)
             self._sessions[proxy] = session
         return session

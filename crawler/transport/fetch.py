@@ -61,6 +61,8 @@ class Fetch:
     request_headers_sha256: str | None = None
     response_headers_sha256: str | None = None
     connections: int = 0
+    pace_keys: tuple[str, ...] = ()
+    """Under which its turn was taken; for the crawl's planning, never recorded."""
     clock_offset_ms: int | None = None
     started_at: datetime
     fetched_at: datetime

@@ -16,6 +16,7 @@ from crawler.transport.fetch import DnsAnswer, Fetch
 if TYPE_CHECKING:
     import ssl
 
+    from crawler.transport.pace import Turn
     from crawler.transport.sockets import GuardedSocket
 
 
@@ -28,13 +29,16 @@ class Flight:
 
     __slots__ = (
         "_content", "_peer", "_response_sha256", "_socket", "_sockets", "_ssl_object", "_transport",
-        "charset", "clock_offset_ms", "content_encoding", "dns_answers", "encoded", "encoded_size_bytes",
-        "is_sent", "may_send", "media_type", "reads_invalid_tls", "refused_address", "request_sha256",
-        "size", "started_at", "status", "tls", "tls_problem", "via",
+        "addresses", "charset", "clock_offset_ms", "content_encoding", "dns_answers", "encoded",
+        "encoded_size_bytes", "is_sent", "may_send", "media_type", "reads_invalid_tls", "refused_address",
+        "request_sha256", "size", "started_at", "status", "tls", "tls_problem", "turn", "via",
     )  # fmt: skip
 
     def __init__(self, via: str) -> None:
         self.via = via
+        self.turn: Turn | None = None
+        self.addresses: tuple[str, ...] = ()
+        """What the host resolved to; no other address is connected to."""
         self.started_at = datetime.now(UTC)
         self.dns_answers: tuple[DnsAnswer, ...] = ()
         self.status: int | None = None
@@ -98,9 +102,17 @@ class Flight:
             facts = tls_facts(tls)
             self.tls = (facts.sha256, facts.version)
 
+    def sends(self) -> None:
+        """Note that the request goes out now."""
+        self.is_sent = True
+        if self.turn is not None:
+            self.turn.sent()
+
     def answered(self, status: int, raw_headers: tuple[tuple[bytes, bytes], ...], date: str | None) -> None:
         """Take the head of the answer."""
         self.status = status
+        if self.turn is not None:
+            self.turn.answered()
         block = b"".join(name + b": " + value + b"\r\n" for name, value in raw_headers)
         self._response_sha256 = hashlib.sha256(block).hexdigest()
         self.clock_offset_ms = _clock_offset_ms(date, datetime.now(UTC))
@@ -178,6 +190,7 @@ class Flight:
             request_headers_sha256=self.request_sha256,
             response_headers_sha256=self._response_sha256,
             connections=len(self._sockets),
+            pace_keys=self.turn.keys if self.turn is not None else (),
             clock_offset_ms=self.clock_offset_ms,
             started_at=self.started_at,
             fetched_at=datetime.now(UTC),

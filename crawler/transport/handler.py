@@ -13,18 +13,16 @@ from scrapy.core.downloader.handlers.base import BaseDownloadHandler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Headers, HtmlResponse, TextResponse
 
-from crawler.transport.client import Transport
-from crawler.transport.fetch import Answer, Fetch, FetchFailed, Limits, Refused
+from crawler.transport.configured import transport_from
+from crawler.transport.fetch import Answer, FetchFailed, Refused
+from crawler.transport.pin import TransportAddon
 
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
-    from scrapy.settings import BaseSettings
 
-__all__ = ["Answer", "Fetch", "FetchFailed", "Limits", "Refused", "TextOnlyDownloadHandler", "Transport"]
-
-NEUTRAL_USER_AGENT = "Mozilla/5.0 (compatible)"
+    from crawler.transport.client import Transport
 
 
 class _IgnoredRefusal(Refused, IgnoreRequest):
@@ -53,8 +51,9 @@ class TextOnlyDownloadHandler(BaseDownloadHandler):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> TextOnlyDownloadHandler:
-        """Make the handler as the crawler's settings say."""
-        return cls(crawler, transport=transport_from(crawler.settings))
+        """Make the handler over the one transport of the crawl."""
+        addon = crawler.get_addon(TransportAddon)
+        return cls(crawler, transport=addon.transport if addon else transport_from(crawler.settings))
 
     async def download_request(self, request: Request) -> Response:
         """Give the text answer; raises `Refused` or `FetchFailed`."""
@@ -77,27 +76,6 @@ class TextOnlyDownloadHandler(BaseDownloadHandler):
     async def close(self) -> None:
         """Close the transport."""
         await self._transport.close()
-
-
-def transport_from(settings: BaseSettings) -> Transport:
-    """Make a transport as ``settings`` say; a workspace counts as live unless they say practice."""
-    usual = Limits()
-    return Transport(
-        practice=settings.getbool("LEADLINE_PRACTICE", False),  # noqa: FBT003  # Scrapy's signature
-        user_agent=settings.get("USER_AGENT") or NEUTRAL_USER_AGENT,
-        nameservers=settings.getlist("LEADLINE_RESOLVER"),
-        tor_socks=settings.get("LEADLINE_TOR_SOCKS"),
-        vantage=settings.get("LEADLINE_VANTAGE"),
-        ca_file=settings.get("LEADLINE_CA_FILE"),
-        may_read_invalid_tls=settings.get("LEADLINE_TLS_INVALID", "read") == "read",
-        limits=Limits(
-            connect_s=settings.getfloat("LEADLINE_CONNECT_S", usual.connect_s),
-            idle_s=settings.getfloat("LEADLINE_IDLE_S", usual.idle_s),
-            total_s=settings.getfloat("LEADLINE_TOTAL_S", usual.total_s),
-            onion_total_s=settings.getfloat("LEADLINE_ONION_TOTAL_S", usual.onion_total_s),
-            page_bytes=settings.getint("LEADLINE_PAGE_BYTES", usual.page_bytes),
-        ),
-    )
 
 
 def _response(request: Request, answer: Answer) -> Response:

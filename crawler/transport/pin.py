@@ -10,13 +10,16 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
+from scrapy.utils.misc import load_object
 
 from caselog.errors import ConfigError
-from crawler.transport.handler import TextOnlyDownloadHandler
+from crawler.transport.configured import transport_from
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.settings import BaseSettings
+
+    from crawler.transport.client import Transport
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +34,9 @@ PINNED: dict[str, Any] = {
         "http": _HANDLER, "https": _HANDLER, "data": None, "file": None, "ftp": None, "s3": None,
     },
     "DOWNLOAD_HANDLERS_BASE": {},
-    # A slot of its own could have a delay of 0.
+    # A slot of its own could have a delay of 0; the transport's pace adds what makes it irregular.
     "DOWNLOAD_SLOTS": {},
+    "DOWNLOAD_DELAY_JITTER": 0.0,
     "REMOTE_CONTROL_ENABLED": False,
     "TELNETCONSOLE_ENABLED": False,
     "COOKIES_ENABLED": False,
@@ -52,12 +56,20 @@ class TransportAddon:
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
+        self._transport: Transport | None = None
         crawler.signals.connect(self.spider_opened, signal=signals.spider_opened)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> TransportAddon:
         """Make the add-on of one crawler."""
         return cls(crawler)
+
+    @property
+    def transport(self) -> Transport:
+        """Give the one transport of the crawl: all its requests share connections' rules and one pace."""
+        if self._transport is None:
+            self._transport = transport_from(self._crawler.settings)
+        return self._transport
 
     def update_settings(self, settings: BaseSettings) -> None:
         """Write the pinned settings.
@@ -97,5 +109,5 @@ def has_own_handlers(crawler: Crawler) -> bool:
     schemes = getattr(live, "_schemes", {})
     ours = {"http", "https"}
     return set(schemes) == ours and all(
-        type(handlers.get(scheme)) is TextOnlyDownloadHandler for scheme in ours
+        type(handlers.get(scheme)) is load_object(_HANDLER) for scheme in ours
     )

@@ -17,13 +17,12 @@ import dns.name
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from caselog.errors import ConfigError
 from caselog.guard import may_contact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from crawler.transport.fetch import DnsAnswer
 
@@ -36,7 +35,7 @@ _NO_ADDRESS = {getattr(socket, "EAI_NODATA", socket.EAI_NONAME), getattr(socket,
 
 
 class ResolveError(OSError):
-    """The name has no address for us; an ``OSError``, as aiohttp expects of resolvers.
+    """The name has no address for us.
 
     Args:
         code: ``nxdomain``, ``nodata``, ``servfail``, ``timeout`` or ``onion``.
@@ -47,13 +46,12 @@ class ResolveError(OSError):
         self.code = code
 
 
-class Resolver(AbstractResolver):
-    """Give the addresses of a host and report every answer.
+class Resolver:
+    """Give all answers for a host, and keep them for their time.
 
     Args:
         nameservers: ``ip``, ``ip:port`` or ``[ip6]:port``; empty means the system's resolver.
         practice: Name servers must then be loopback.
-        report: Called with the answers of each look-up, kept ones too.
         timeout_s: For one whole look-up.
 
     Raises:
@@ -65,22 +63,11 @@ class Resolver(AbstractResolver):
         nameservers: Iterable[str] = (),
         *,
         practice: bool,
-        report: Callable[[tuple[DnsAnswer, ...]], None],
         timeout_s: float = 10.0,
     ) -> None:
         self._servers = [parse_nameserver(text, practice=practice) for text in nameservers]
-        self._report = report
         self._timeout_s = timeout_s
         self._kept: dict[str, tuple[float, tuple[DnsAnswer, ...]]] = {}
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Give the addresses of ``host``; raises `ResolveError`."""
-        answers = await self.answers(host)
-        self._report(answers)
-        found = [_result(host, port, answer) for answer in answers if answer["type"] in {"A", "AAAA"}]
-        return [result for result in found if family in {socket.AF_UNSPEC, result["family"]}]
 
     async def answers(self, host: str) -> tuple[DnsAnswer, ...]:
         """Give all answers for ``host``, aliases included; raises `ResolveError`."""
@@ -162,12 +149,9 @@ def _is_ip(text: str) -> bool:
     return False
 
 
-def _result(host: str, port: int, answer: DnsAnswer) -> ResolveResult:
-    family = socket.AF_INET6 if answer["type"] == "AAAA" else socket.AF_INET
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return ResolveResult(
-        hostname=host, host=str(answer["value"]), port=port, family=family, proto=0, flags=flags
-    )
+def addresses_in(answers: Iterable[DnsAnswer]) -> tuple[str, ...]:
+    """Give the IP addresses among the answers, in order."""
+    return tuple(str(answer["value"]) for answer in answers if answer["type"] in {"A", "AAAA"})
 
 
 def _answer(name: str, kind: str, value: str, ttl: int | None) -> DnsAnswer:

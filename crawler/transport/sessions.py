@@ -7,20 +7,21 @@ in a context variable, which follows each task.
 from __future__ import annotations
 
 import hashlib
+import socket
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from crawler.transport.certificate import BadCertificateError
 from crawler.transport.sockets import AddressInfo, AddressRefusedError, GuardedSocket, open_guarded
 from crawler.transport.socks import SocksConnector
 
 if TYPE_CHECKING:
-    from aiohttp.abc import AbstractResolver
     from aiohttp.connector import Connection
 
-    from crawler.transport.fetch import DnsAnswer, Limits
+    from crawler.transport.fetch import Limits
     from crawler.transport.flight import Flight
     from crawler.transport.socks import SocksProxy
 
@@ -41,16 +42,31 @@ class _Request(aiohttp.ClientRequest):
         lines = [f"{self.method} {self.url.raw_path_qs} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         flight.request_sha256 = hashlib.sha256("\r\n".join(lines).encode()).hexdigest()
-        flight.is_sent = True
+        flight.sends()
         return await super().send(conn)
 
 
-def report_answers(answers: tuple[DnsAnswer, ...]) -> None:
-    """Hand the resolver's answers to the flight that asked."""
-    FLIGHT.get().dns_answers = answers
+class _FlightResolver(AbstractResolver):
+    """Give the addresses that the flight resolved before it took its turn, and ask nobody again."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """See aiohttp."""
+        found = [_result(host, port, address) for address in FLIGHT.get().addresses]
+        return [result for result in found if family in {socket.AF_UNSPEC, result["family"]}]
+
+    async def close(self) -> None:
+        """Keep nothing."""
 
 
-def direct_connector(resolver: AbstractResolver, *, practice: bool) -> aiohttp.TCPConnector:
+def _result(host: str, port: int, address: str) -> ResolveResult:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=flags)
+
+
+def direct_connector(*, practice: bool) -> aiohttp.TCPConnector:
     """Give a connector that makes each socket only after the guard saw its final address."""
 
     def open_socket(address_info: AddressInfo) -> GuardedSocket:
@@ -68,7 +84,7 @@ def direct_connector(resolver: AbstractResolver, *, practice: bool) -> aiohttp.T
         return guarded
 
     return aiohttp.TCPConnector(
-        socket_factory=open_socket, resolver=resolver, use_dns_cache=False, force_close=True, limit=0
+        socket_factory=open_socket, resolver=_FlightResolver(), use_dns_cache=False, force_close=True, limit=0
     )
 
 
