@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 LATEST_S: Final = 0.25
-"""How long after it was sent a server may write a request down; its answer ends the doubt earlier."""
+"""How long after it was sent a server may write a request down, at most; its answer ends the doubt earlier.
+
+Below that, one delay: a longer doubt would keep requests apart that are meant to run side by side."""
 LONGEST_DELAY_S: Final = 60.0
 """A host that asks us to slow down is not asked more slowly than that, unless it was set so."""
 SLOWER: Final = 2.0
@@ -52,7 +54,7 @@ class Turn:
         """Note that the request goes out now."""
         if not self._is_sent:
             self._is_sent = True
-            self.pace.wrote(self, LATEST_S)
+            self.pace.wrote(self, min(LATEST_S, self.pace.delay_s))
 
     def answered(self) -> None:
         """Note that the server has seen the request for sure."""
