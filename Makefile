@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench hostile lock clean
 
 demo: $(READY)  ## the practice web and the whole chain on it, about a minute
 	$(BIN)/leadline demo --no-browser
@@ -20,6 +20,9 @@ check: $(READY)  ## format, lint, types, layers
 
 bench: $(READY)  ## pages per CPU-second and memory, beside stock Scrapy
 	$(BIN)/python -m benchmarks.crawl
+
+hostile: $(READY)  ## every hostile case and its bounds in one table, about three minutes
+	$(BIN)/python -m benchmarks.hostile
 
 lock:  ## new versions for requirements.lock (needs uv)
 	uv pip compile pyproject.toml --group dev --extra postgresql --universal --python-version 3.11 \
