@@ -11,7 +11,7 @@ from caselog.errors import CaseError, IntakeError, RefusedError
 from crawler.checks.look import Connection, Dns, Look
 from crawler.reading.address import canonical_url, host_key
 from crawler.reading.fingerprint import block_tags, page_hashes
-from crawler.reading.page import LinkReader, read_page
+from crawler.reading.page import LinkReader
 from crawler.transport.disguise import cut_data_uris
 from crawler.transport.fetch import FetchFailed, Refused
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from crawler.reading.fingerprint import FingerprintKey
     from crawler.reading.matching import Matcher
+    from crawler.sandbox.reader import Sandbox
     from crawler.transport.fetch import Fetch
 
 MOST_REDIRECTS = 5
@@ -84,14 +85,21 @@ class Looker:
         fetch: Asks the transport, error pages included; raises `Refused` or `FetchFailed`.
         may_contact: Says whether a host may be asked: the evidence's own and confirmed ones, no excluded one.
         vantage: The name of the view.
+        sandbox: Reads the pages.
     """
 
     def __init__(
-        self, fetch: Callable[[str], Awaitable[Seen]], may_contact: Callable[[str], bool], *, vantage: str
+        self,
+        fetch: Callable[[str], Awaitable[Seen]],
+        may_contact: Callable[[str], bool],
+        *,
+        vantage: str,
+        sandbox: Sandbox,
     ) -> None:
         self.vantage = vantage
         self._fetch = fetch
         self._may_contact = may_contact
+        self._sandbox = sandbox
         self._links = LinkReader()
 
     async def look(self, url: str, compared: Compared) -> Taken:
@@ -109,7 +117,7 @@ class Looker:
             sets_cookie = sets_cookie or "set-cookie" in seen.headers
             target = _target(url, seen)
             if target is None:
-                read = self._read(seen, url, compared)
+                read = await self._read(seen, url, compared)
                 look = replace(read, final_url=url, redirects=hops, sets_cookie=sets_cookie)
                 return Taken(look=look, fetch=seen.fetch, requests=requests)
             if not self._may_contact(host_key(target)):
@@ -134,12 +142,16 @@ class Looker:
             await asyncio.sleep(max(asked_s, pause_s))
         return await self._fetch(url), len(BUSY_WAITS_S) + 1
 
-    def _read(self, seen: Seen, url: str, compared: Compared) -> Look:
+    async def _read(self, seen: Seen, url: str, compared: Compared) -> Look:
         """Return the look at an answer that is no redirect."""
         is_challenge = not CHALLENGE_HEADERS.isdisjoint(seen.headers)
         try:
-            page = read_page(
-                cut_data_uris(seen.text), url, seen.fetch.media_type or "text/html", links=self._links
+            page = await self._sandbox.read_page(
+                cut_data_uris(seen.text),
+                url,
+                seen.fetch.media_type or "text/html",
+                site=host_key(url),
+                links=self._links,
             )
         except RefusedError as error:
             return Look(status=seen.status, refused=error.code, is_challenge=is_challenge)

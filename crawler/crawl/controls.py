@@ -48,7 +48,7 @@ async def _tags_at(spider: Spider, url: str, site: SiteState, judge: Judge) -> s
         response = await spider.crawler.engine.download_async(request)
         if not response.body or 300 <= response.status < 400:
             return set()
-        reading = judge.read(response, response.meta["fetch"])
+        reading = await judge.read(response, response.meta["fetch"], site=site.tag)
     except (IgnoreRequest, DownloadFailedError, RefusedError):
         return set()
     return {tag for tag in reading.tags if tag}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -18,13 +20,15 @@ from crawler.crawl.patterns import gain_of
 from crawler.crawl.recorder import EvidenceDraft, Provenance, Result
 from crawler.crawl.session import hashed
 from crawler.reading.address import canonical_url, host_key
-from crawler.reading.document import Reading, evidence_of, read_document
+from crawler.reading.document import Reading, evidence_of, reading_of
 from crawler.reading.fingerprint import FingerprintKey
 from crawler.reading.links import judge as link_refusal
 from crawler.reading.links import may_follow, prior
 from crawler.reading.matching import Matcher
 from crawler.reading.page import LinkReader
+from crawler.sandbox.reader import Sandbox
 from crawler.scope import Action, Context, Scope, judge_link, judge_redirect, propose
+from crawler.transport.disguise import cut_data_uris
 from crawler.transport.fetch import FetchFailed, Refused
 
 if TYPE_CHECKING:
@@ -83,6 +87,7 @@ class Judge:
         self._threshold = workspace.config.matching.threshold
         self._key = FingerprintKey(*workspace.keys.fingerprint_keys[-1])
         self._links = LinkReader()
+        self.sandbox = Sandbox()
         self._priors = workspace.config.crawl.priors
         self.provenance = Provenance(
             tool_version=version("leadline"),
@@ -92,7 +97,7 @@ class Judge:
 
     # ---- answers ----
 
-    def answer(
+    async def answer(
         self, site: SiteState, row: Pending, response: Response, fetch: Fetch
     ) -> Result | Retry | Matching:
         """Return what to record of an answer that the transport let through."""
@@ -104,7 +109,7 @@ class Judge:
         if status >= 500:
             return Retry(wait_s=_wait_s(row), final=Result(outcome=Outcome.ERROR, error=f"http_{status}"))
         return (
-            self._text(site, row, response, fetch)
+            await self._text(site, row, response, fetch)
             if status == 200
             else Result(**_BY_STATUS.get(status, _EMPTY))
         )
@@ -151,9 +156,11 @@ class Judge:
             gain=0.3 if found and found.pattern != row.pattern else 0.0,
         )
 
-    def _text(self, site: SiteState, row: Pending, response: Response, fetch: Fetch) -> Result | Matching:
+    async def _text(
+        self, site: SiteState, row: Pending, response: Response, fetch: Fetch
+    ) -> Result | Matching:
         try:
-            reading = self.read(response, fetch, known=site.judged)
+            reading = await self.read(response, fetch, site=site.tag, known=site.judged)
         except RefusedError as error:
             return Result(outcome=Outcome.REFUSED, refused=error.code)
         if not reading.page.blocks:
@@ -216,21 +223,23 @@ class Judge:
             for number, count in shared.items()
         )
 
-    def read(self, response: Response, fetch: Fetch, known: Container[str] = frozenset()) -> Reading:
+    async def read(
+        self, response: Response, fetch: Fetch, *, site: str, known: Container[str] = frozenset()
+    ) -> Reading:
         """Return what a text answer says, without the links of its own site that are `known`.
 
         Raises:
             RefusedError: The page would cost a parser too much.
         """
-        return read_document(
-            response.text,
+        page = await self.sandbox.read_page(
+            cut_data_uris(response.text),
             response.url,
             fetch.media_type or "text/html",
-            matcher=self._matcher,
-            key=self._key,
+            site=site,
             links=self._links,
             known=known,
         )
+        return reading_of(page, matcher=self._matcher, key=self._key)
 
     # ---- links ----
 
@@ -307,10 +316,24 @@ def _wait_s(row: Pending) -> float:
 
 
 def _later(row: Pending, response: Response, final: Result) -> Retry:
-    """Obey Retry-After in seconds (RFC 9110, 10.2.3); a date or nonsense is a pause of our own."""
-    raw = (response.headers.get("Retry-After") or b"").strip()
-    wait_s = float(raw) if raw.isdigit() else 10.0 * (row.attempts + 1)
+    """Obey Retry-After (RFC 9110, 10.2.3); without one, or with nonsense, make a pause of our own."""
+    wait_s = retry_after_s(response.headers.get("Retry-After") or b"", datetime.now(UTC))
+    if wait_s is None:
+        wait_s = 10.0 * (row.attempts + 1)
     return Retry(wait_s=max(1.0, wait_s), final=final, whole_site=True)
+
+
+def retry_after_s(raw: bytes, now: datetime) -> float | None:
+    """Return the seconds that a Retry-After header asks for, as a number or as a date; None for nonsense."""
+    text = raw.decode("latin-1").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - now).total_seconds())
 
 
 def _walled(result: Result, reading: Reading, new_letters: int) -> Result:

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 from crawler.reading.fingerprint import block_print, fingerprint, stream_tags
 from crawler.reading.normalise import fold_blocks
-from crawler.reading.page import read_page
-from crawler.transport.disguise import cut_data_uris
 
 if TYPE_CHECKING:
-    from collections.abc import Container
     from collections.abc import Set as AbstractSet
 
     from crawler.reading.fingerprint import Fingerprint, FingerprintKey
     from crawler.reading.matching import Match, Matcher
-    from crawler.reading.page import LinkReader, PageText
+    from crawler.reading.page import PageText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,22 +36,8 @@ class Reading:
         return sum(self.letters[position] for position in positions)
 
 
-def read_document(
-    text: str,
-    url: str,
-    media_type: str,
-    *,
-    matcher: Matcher,
-    key: FingerprintKey,
-    links: LinkReader,
-    known: Container[str] = frozenset(),
-) -> Reading:
-    """Return what a page says, without the links of its own site that are ``known``.
-
-    Raises:
-        RefusedError: The page would cost a parser too much (`parser_bomb`).
-    """
-    page = read_page(cut_data_uris(text), url, media_type, links=links, known=known)
+def reading_of(page: PageText, *, matcher: Matcher, key: FingerprintKey) -> Reading:
+    """Return what a page says, with the tags of its blocks and the rules that match."""
     folded = fold_blocks(page.blocks)
     streams = folded.streams
     return Reading(

@@ -1,18 +1,21 @@
 """Read one text page: blocks of text to hash and match, and links to judge. One parse, no input or output.
 
-What comes out lives in memory only. Link wording is looked at here, turned into a hint, and left behind.
+A page that would cost a parser too much is written anew without depth first (`flatten`): nothing of its text
+is lost by nesting. Documents within the page are read too: `srcdoc` frames, because a browser shows them;
+templates, `noembed` and `noframes`, because a script or a style may. What comes out lives in memory only.
+Link wording is looked at here, turned into a hint, and left behind.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
-from caselog.errors import RefusedError
 from crawler.reading.address import (
     AddressError,
     Parts,
@@ -23,13 +26,16 @@ from crawler.reading.address import (
     split,
 )
 from crawler.reading.blocks import paragraphs, text_blocks
+from crawler.reading.flatten import DEEPEST_SOURCE, flatten, refused
 from crawler.reading.links import Hint, hint_of
-from crawler.reading.prescan import refusal
+from crawler.reading.prescan import Weight, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
     from selectolax.lexbor import LexborNode
+
+    _Target = tuple[str, str]
 
 MAX_LINKS: Final = 5_000
 MAX_HREF_LENGTH: Final = 4_096
@@ -43,6 +49,7 @@ _HTTP = re.compile(r"https?:", re.IGNORECASE)
 _REFRESH = re.compile(
     r"\s*+[\d.]*+(?:\s*+[;,]\s*+|\s++)(?:url\s*+=\s*+)?+[\"']?+([^\"'\s][^\"']*+)", re.IGNORECASE
 )
+_DIGITS = re.compile(r"\d+")
 _WASTE = re.compile(r"[\t\r\n]+")
 
 
@@ -71,7 +78,7 @@ class PageText:
     blocks: tuple[str, ...]
     """Text cut at block-level tags, white space collapsed, in order; the title first."""
     links: tuple[Link, ...] = ()
-    """Different addresses, in order, at most `MAX_LINKS`."""
+    """Different addresses, in order, at most `MAX_LINKS`, spread over the page and its shapes of address."""
     canonical: str | None = None
     refresh: str | None = None
     """Where the page sends a browser by itself."""
@@ -181,18 +188,38 @@ def read_page(
     """
     if media_type == "text/plain":
         return PageText(blocks=tuple(paragraphs(text)))
-    code = refusal(text)
-    if code is not None:
-        raise RefusedError("The page would cost a parser too much.", "It is left out.", code=code)
+    weight = weigh(text)
+    if weight is Weight.BOMB:
+        raise refused()
+    return parse_page(flatten(text) if weight is Weight.HARD else text, url, links=links, known=known)
+
+
+def parse_page(
+    text: str,
+    url: str,
+    *,
+    links: LinkReader | None = None,
+    known: Container[str] = frozenset(),
+) -> PageText:
+    """Give the blocks and links of a page that weighs little or was made flat.
+
+    Raises:
+        RefusedError: With code ``parser_bomb``; a document within the page is a bomb.
+    """
+    own = PageBase.of(canonical_url(url))
+    return _parsed(text, own, own, links or LinkReader(), _Known(f"{own.origin}/", known))
+
+
+def _parsed(
+    text: str, own: PageBase, base: PageBase, reader: LinkReader, known: _Known, level: int = 0
+) -> PageText:
     body = text.encode("utf-8", "replace")
     tree = LexborHTMLParser(body, options=LexborDocumentOptions.WO_EVENTS)
     blocks, tags = text_blocks(tree)
-    own = PageBase.of(canonical_url(url))
-    base = _base(tree, own) if "base" in tags else own
-    found, first, anchors = _links(
-        _targets(tree, tags), base, links or LinkReader(), _Known(f"{own.origin}/", known)
-    )
-    return PageText(
+    if "base" in tags:
+        base = _base(tree, own, base)
+    found, first, anchors = _links(_targets(tree, tags), base, reader, known, most_wording=len(text))
+    page = PageText(
         blocks=tuple(blocks),
         links=tuple(found),
         canonical=first.get("canonical"),
@@ -200,13 +227,70 @@ def read_page(
         has_password_field="input" in tags and tree.css_first('input[type="password" i]') is not None,
         is_shell="script" in tags and anchors < _SHELL_LINKS and sum(map(len, blocks)) < SHELL_LETTERS,
     )
+    if tags.isdisjoint(_HOLDERS):
+        return page
+    inner = [_inner(source, own, base, reader, known, level + 1) for source in _sources(tree, tags)]
+    return _with_inner(page, inner) if inner else page
 
 
-def _base(tree: LexborHTMLParser, own: PageBase) -> PageBase:
+def _inner(
+    text: str, own: PageBase, base: PageBase, reader: LinkReader, known: _Known, level: int
+) -> PageText:
+    """Read a document within a page; below a sane depth its markup counts as text."""
+    if level > DEEPEST_SOURCE:
+        return PageText(blocks=tuple(paragraphs(text)))
+    weight = weigh(text)
+    if weight is Weight.BOMB:
+        raise refused()
+    return _parsed(flatten(text) if weight is Weight.HARD else text, own, base, reader, known, level)
+
+
+def _with_inner(page: PageText, inner: list[PageText]) -> PageText:
+    links = {link.url: link for one in reversed([page, *inner]) for link in reversed(one.links)}
+    return replace(
+        page,
+        blocks=page.blocks + tuple(block for one in inner for block in one.blocks),
+        links=tuple(list(reversed(links.values()))[:MAX_LINKS]),
+        has_password_field=page.has_password_field or any(one.has_password_field for one in inner),
+    )
+
+
+_HOLDERS: Final = frozenset({"iframe", "template", "noembed", "noframes", "math", "script", "style"})
+_TEMPLATE_TAG = re.compile(r"<(/?)template(?=[ \t\n\f\r/>])", re.IGNORECASE)
+
+
+def _sources(tree: LexborHTMLParser, tags: set[str]) -> Iterator[str]:
+    """Give the documents within a page that a browser shows, or that offenders could make it show."""
+    if "iframe" in tags:
+        for node in tree.css("iframe[srcdoc]"):
+            yield node.attrs.get("srcdoc") or ""
+    if "template" in tags:
+        for node in tree.css("template"):
+            yield _TEMPLATE_TAG.sub(r"<\1x-template", node.html or "")
+    for name in sorted(tags & {"noembed", "noframes"}):
+        for node in tree.css(name):
+            yield node.text(deep=True)
+    # A style attribute makes a browser show the element's own text; formulas know no scripts or styles.
+    shown = "script[style],style[style]"
+    if "math" in tags:
+        shown += ",math script,math style,math iframe,math noembed,math noframes"
+    if not tags.isdisjoint({"script", "style"}):
+        for node in tree.css(shown):
+            yield escape(node.text(deep=True))
+
+
+def _base(tree: LexborHTMLParser, own: PageBase, base: PageBase) -> PageBase:
     """Give the page's base, moved by its first `base` element (HTML standard, 4.2.3)."""
     node = tree.css_first("base[href]")
     moved = _resolved(node.attrs.get("href") or "", own) if node is not None else None
-    return PageBase.of(moved) if moved else own
+    return PageBase.of(moved) if moved else base
+
+
+def without_known(page: PageText, url: str, known: Container[str]) -> PageText:
+    """Give a page without the links of its own site that are ``known``, as `read_page` leaves them out."""
+    own = _Known(f"{PageBase.of(canonical_url(url)).origin}/", known)
+    links = (link for link in page.links if link.kind not in _BODY_KINDS or not own.holds(link.url))
+    return replace(page, links=tuple(links))
 
 
 class _Known(NamedTuple):
@@ -225,6 +309,8 @@ def _links(
     base: PageBase,
     reader: LinkReader,
     known: _Known,
+    *,
+    most_wording: int,
 ) -> tuple[list[Link], dict[str, str], int]:
     """Give the different new addresses that the page points to, the first of each kind, and a count.
 
@@ -234,7 +320,7 @@ def _links(
     kinds: dict[str, str] = {}
     first: dict[str, str] = {}
     new: dict[str, list[LexborNode]] = {}
-    for (href, kind), nodes in _told_apart(targets).items():
+    for (href, kind), nodes in _spread(_told_apart(targets)).items():
         url = reader.resolve(href, base)
         if url is None:
             continue
@@ -245,8 +331,9 @@ def _links(
                 new[url] = nodes
             else:
                 new.pop(url, None)
+    wording = _Wording(most_wording)
     return (
-        [_link(nodes, kinds[url], url) for url, nodes in new.items()],
+        [_link(nodes, kinds[url], url, wording) for url, nodes in new.items()],
         first,
         sum(kind == "anchor" for kind in kinds.values()),
     )
@@ -254,28 +341,68 @@ def _links(
 
 def _told_apart(
     targets: Iterable[tuple[LexborNode, str, str | None]],
-) -> dict[tuple[str, str], list[LexborNode]]:
+) -> dict[_Target, list[LexborNode]]:
     """Give the first nodes of each different target and kind, in order."""
-    seen: dict[tuple[str, str], list[LexborNode]] = {}
+    seen: dict[_Target, list[LexborNode]] = {}
     for node, kind, href in targets:
         if not href or len(href) > MAX_HREF_LENGTH:
             continue
         nodes = seen.get((href, kind))
         if nodes is None:
-            if len(seen) >= MAX_LINKS:
-                break
             seen[href, kind] = [node]
         elif len(nodes) < _JUDGED_WORDINGS:
             nodes.append(node)
     return seen
 
 
-def _link(nodes: list[LexborNode], kind: str, url: str) -> Link:
+def _spread(targets: dict[_Target, list[LexborNode]]) -> dict[_Target, list[LexborNode]]:
+    """Keep `MAX_LINKS` targets of a page with more, in order, the same number of each shape where it can.
+
+    Shapes are targets without their digits. So a few threads among a flood of other links are kept, and of
+    the flood its beginning, its end and every n-th between.
+    """
+    if len(targets) <= MAX_LINKS:
+        return targets
+    shapes: dict[str, list[_Target]] = {}
+    for target in targets:
+        shapes.setdefault(target[1] + _DIGITS.sub("0", target[0]), []).append(target)
+    kept: set[_Target] = set()
+    groups = sorted(shapes.values(), key=len)
+    if len(groups) > MAX_LINKS:
+        groups = [list(targets)]
+    for position, group in enumerate(groups):
+        kept.update(_every_nth(group, (MAX_LINKS - len(kept)) // (len(groups) - position)))
+    return {target: nodes for target, nodes in targets.items() if target in kept}
+
+
+def _every_nth(group: list[_Target], count: int) -> list[_Target]:
+    """Give ``count`` of a group at even distances, the first and the last among them."""
+    if len(group) <= count or count < 2:
+        return group[:count]
+    return [group[step * (len(group) - 1) // (count - 1)] for step in range(count)]
+
+
+class _Wording:
+    """Read what links say until a page's links said more than the page: links may stand in links."""
+
+    def __init__(self, length: int) -> None:
+        self._left = 2 * length
+
+    def hint(self, nodes: list[LexborNode]) -> Hint:
+        """Give what all links to one address promise."""
+        hints: set[Hint] = set()
+        for node in nodes:
+            text = node.text(deep=True) if self._left > 0 else ""
+            self._left -= len(text)
+            hints.add(hint_of(text))
+        return _joined_hint(hints)
+
+
+def _link(nodes: list[LexborNode], kind: str, url: str, wording: _Wording) -> Link:
     if kind != "anchor":
         return Link(url=url, kind=kind)
     rel = " ".join(node.attrs.get("rel") or "" for node in nodes)
-    hints = {hint_of(node.text(deep=True)) for node in nodes}
-    return Link(url=url, rel=tuple(dict.fromkeys(rel.lower().split())), hint=_joined_hint(hints))
+    return Link(url=url, rel=tuple(dict.fromkeys(rel.lower().split())), hint=wording.hint(nodes))
 
 
 def _joined_hint(hints: set[Hint]) -> Hint:

@@ -1,23 +1,39 @@
-"""Refuse pages that would cost a parser too much, in one linear pass before any parser sees them.
+"""Weigh a page in one linear pass before any parser sees it: easy, hard, or a bomb.
 
 Every parser is quadratic somewhere: many attributes in one tag, deep trees, formatting elements that are
-opened again in every paragraph. The pass follows the tokeniser of the HTML standard (13.2.5) closely enough
-never to miss a tag, and keeps a simplified stack of open elements that is never shallower than the
-parser's own by more than a small factor; in doubt it counts too much.
+opened again in every paragraph, very many names. An easy page costs a parser little however it is built and
+is parsed as it stands. A hard one is written anew without depth (`flatten`), away from the event loop. A bomb
+holds so many attributes in one tag that even finding its links is not worth the time.
+
+The pass follows the tokeniser of the HTML standard (13.2.5) closely enough never to miss a tag, and keeps a
+simplified stack of open elements that is never shallower than the parser's own by more than a small factor;
+in doubt it counts too much. It stalls its caller for a few dozen milliseconds at most: pages of more tags are hard unseen.
 """
 
 # ruff: noqa: SIM905 - word lists read better
 from __future__ import annotations
 
 import re
+from enum import Enum
 from typing import Final
 
 PARSER_BOMB: Final = "parser_bomb"
+BOMB_ATTRIBUTES: Final = 8_192
+"""Attributes of one tag above which a page is a bomb."""
+BOMB_TAG_LENGTH: Final = 131_072
+"""Characters of one tag outside quoted values above which a page is a bomb."""
+MAX_TAGS: Final = 600_000
+"""Tags above which a page is a bomb."""
+EASY_TAGS: Final = 24_000
+"""Tags that are weighed and parsed in some 100 ms."""
+EASY_NAMES: Final = 16_000
+"""Different names of attributes that a parser looks up in some 20 ms; the cost is quadratic."""
+_FEW_NAMES_LENGTH: Final = 131_072
+"""A page of fewer characters cannot hold too many names."""
 MAX_TAG_LENGTH: Final = 16_384
 """Characters of one tag outside quoted values."""
 MAX_ATTRIBUTES: Final = 256
 MAX_DEPTH: Final = 500
-MAX_TAGS: Final = 600_000
 MAX_REOPENED: Final = 2_000_000
 """Most open formatting elements times tags: so many elements a parser may make of reopened formatting."""
 MAX_WORK: Final = 60_000_000
@@ -26,20 +42,20 @@ _LOOK_BACK: Final = 40
 
 _GAP: Final = r"[ \t\n\f\r]"
 _VALUE: Final = r"(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\f\r>\"'][^ \t\n\f\r>]*+)"
-_ATTRIBUTE: Final = rf"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+(?:{_GAP}*+={_GAP}*+{_VALUE}?+)?+"
+ATTRIBUTE: Final = rf"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+(?:{_GAP}*+={_GAP}*+{_VALUE}?+)?+"
 _SHORT_TAG: Final = r"(?=[^>]{0,511}>)(?:[^>\"'=]*+(?<=[a-zA-Z0-9_:-])=\"[^\"<>]*+\")*+[^>\"'=]*+>"
 """A tag below 512 characters whose values all stand in double quotes: it surely ends at the first ``>``."""
-_MARKUP = re.compile(
+MARKUP = re.compile(
     r"<(?:(/?[a-zA-Z][^ \t\n\f\r/>]*+)(?:"
     + _SHORT_TAG
     + r"|((?:[ \t\n\f\r/]++|"
-    + _ATTRIBUTE
+    + ATTRIBUTE
     + r")*+)(?:>|\Z)|[^>]*)"
     r"|!--(?:-?>|(?s:.*?)(?:--!?>|\Z))"  # comment
     r"|[!?/][^>]*+(?:>|\Z))"  # bogus comment, doctype
 )
 """Finds (name, attributes) of each tag; the attributes of short tags are not worth a look and left empty."""
-_ATTRIBUTES = re.compile(_ATTRIBUTE)
+_ATTRIBUTES = re.compile(ATTRIBUTE)
 _QUOTED = re.compile(r"\"[^\"]*+\"|'[^']*+'")
 
 _SURE_LENGTH: Final = 512
@@ -49,7 +65,10 @@ _LONG_TAG = re.compile(rf"<[^>]{{{_SURE_LENGTH - 1}}}")
 _QUOTED_END = re.compile(rf"={_GAP}*+(?:\"[^\">]*+>|'[^'>]*+>)")
 """A ``>`` inside a quoted value; without one each tag ends at its first ``>``."""
 
-_VOID: Final = frozenset(
+_INSIDE = re.compile(r"<[a-zA-Z][^>]*+")
+_NAME = re.compile(r"[^ \t\n\f\r/=]++")
+
+VOID: Final = frozenset(
     """area base basefont bgsound br col embed frame hr image img input keygen link meta param source track
     wbr""".split()
 )
@@ -75,9 +94,26 @@ _PLAIN: Final = frozenset(
 """Start tags that only open an element."""
 
 
-def refusal(text: str) -> str | None:
-    """Give ``parser_bomb`` when no parser should see ``text``, else None. Takes time linear in its length."""
-    return None if _is_surely_harmless(text) else _scanned(text)
+class Weight(Enum):
+    """What reading a page would cost."""
+
+    EASY = "easy"
+    HARD = "hard"
+    BOMB = "bomb"
+
+
+def weigh(text: str) -> Weight:
+    """Give what reading ``text`` would cost. Takes time linear in its length."""
+    if _is_surely_harmless(text):
+        return Weight.EASY
+    return _scanned(text) if text.count("<") <= EASY_TAGS else Weight.HARD
+
+
+def is_bomb_tag(tag: str) -> bool:
+    """Say whether one tag is so long or has so many attributes that its page is a bomb."""
+    if len(tag) > BOMB_TAG_LENGTH and len(_QUOTED.sub("", tag)) > BOMB_TAG_LENGTH:
+        return True
+    return sum(1 for _ in _ATTRIBUTES.finditer(tag)) > BOMB_ATTRIBUTES
 
 
 def _is_surely_harmless(text: str) -> bool:
@@ -88,36 +124,44 @@ def _is_surely_harmless(text: str) -> bool:
     tags = text.count("<")
     if tags > _SURE_TAGS or (tags > MAX_DEPTH and tags - text.count("</") > MAX_DEPTH):
         return False
-    return _QUOTED_END.search(text) is None and _LONG_TAG.search(text) is None
+    if _QUOTED_END.search(text) is not None or _LONG_TAG.search(text) is not None:
+        return False
+    return not _has_many_names(text)
 
 
-def _scanned(text: str) -> str | None:
+def _has_many_names(text: str) -> bool:
+    """Say whether tags hold too many different words outside quotes."""
+    if len(text) <= _FEW_NAMES_LENGTH:
+        return False
+    inside = _QUOTED.sub("", " ".join(_INSIDE.findall(text)))
+    return len(inside) > EASY_NAMES * 2 and len(set(_NAME.findall(inside))) > EASY_NAMES
+
+
+def _scanned(text: str) -> Weight:
     stack = _Stack()
     names = stack.names
     deepest = 0
-    found = _MARKUP.findall(text)
-    if len(found) > MAX_TAGS:
-        return PARSER_BOMB
+    found = MARKUP.findall(text)
     for name, attributes in found:
         if attributes and len(attributes) > MAX_ATTRIBUTES and _is_long(attributes):
-            return PARSER_BOMB
+            return Weight.BOMB if is_bomb_tag(attributes) else Weight.HARD
         if name in _PLAIN:
             names.append("/" + name)
         elif names and name == names[-1] and name not in _FORMATTING:
             names.pop()
             continue
-        elif name and name not in _VOID:
+        elif name and name not in VOID:
             stack.take(name)
         if len(names) > deepest:
             deepest = len(names)
             if deepest > MAX_DEPTH:
-                return PARSER_BOMB
+                return Weight.HARD
     is_costly = stack.most_formatting * len(found) > MAX_REOPENED or deepest * len(found) > MAX_WORK
-    return PARSER_BOMB if is_costly else None
+    return Weight.HARD if is_costly or _has_many_names(text) else Weight.EASY
 
 
 def _is_long(attributes: str) -> bool:
-    """Say whether a tag has too many attributes or is too long; one long value costs a parser nothing."""
+    """Say whether a tag has many attributes or is long; one long value costs a parser nothing."""
     if len(attributes) > MAX_TAG_LENGTH and len(_QUOTED.sub("", attributes)) > MAX_TAG_LENGTH:
         return True
     return sum(1 for _ in _ATTRIBUTES.finditer(attributes)) > MAX_ATTRIBUTES
@@ -138,7 +182,7 @@ class _Stack:
         name = raw if raw.islower() or not raw.isascii() else raw.lower()
         if name[0] == "/":
             self._close(name)
-        elif name not in _VOID:
+        elif name not in VOID:
             self._open(name)
 
     def _open(self, name: str) -> None:

@@ -31,6 +31,7 @@ from crawler.checks.watched import due_evidence, may_contact
 from crawler.reading.address import bare_host, host_key, pattern, query_sibling, sibling_probe
 from crawler.reading.fingerprint import FingerprintKey
 from crawler.reading.matching import Matcher
+from crawler.sandbox.reader import Sandbox
 from crawler.transport.client import Transport
 from crawler.transport.pin import TransportAddon
 
@@ -86,6 +87,7 @@ class ChecksSpider(Spider):
         self._controls: dict[tuple[str, str, str], Controls] = {}
         self._slots = asyncio.Semaphore(workspace.config.crawl.hosts_at_once)
         self._second: Transport | None = None
+        self._sandbox = Sandbox()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
@@ -108,6 +110,7 @@ class ChecksSpider(Spider):
         try:
             await asyncio.gather(*(self._check_site(items) for items in by_site.values()))
         finally:
+            await self._sandbox.close()
             if self._second is not None:
                 await self._second.close()
         return
@@ -121,12 +124,22 @@ class ChecksSpider(Spider):
 
     async def _check(self, item: Watched) -> None:
         compared, stored = self._compared(item.evidence), _stored(item)
-        looker = Looker(self._own_fetcher(item), may_contact(self._workspace, item.host), vantage=OWN)
+        looker = Looker(
+            self._own_fetcher(item),
+            may_contact(self._workspace, item.host),
+            vantage=OWN,
+            sandbox=self._sandbox,
+        )
         taken = await looker.look(item.url, compared)
         signal, requests = await self._signal(looker, item, compared, stored, taken)
         vantage = OWN
         if self._second is not None and needs_second_vantage(signal):
-            other = Looker(self._second_fetcher(), may_contact(self._workspace, item.host), vantage=BOTH)
+            other = Looker(
+                self._second_fetcher(),
+                may_contact(self._workspace, item.host),
+                vantage=BOTH,
+                sandbox=self._sandbox,
+            )
             theirs = await other.look(item.url, compared)
             said, more = await self._signal(other, item, compared, stored, theirs)
             signal, requests, vantage = weaker(signal, said), requests + more, BOTH

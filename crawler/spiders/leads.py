@@ -84,6 +84,11 @@ class LeadsSpider(Spider):
                 self.transport.cut_short()
             yield Request(KNOCK)
 
+    async def closed(self, reason: str) -> None:
+        """End the parsing process with the crawl."""
+        del reason
+        await self.judge.sandbox.close()
+
     def request_for(self, row: Pending) -> Request:
         """Return the request of one frontier row."""
         site = self.session.sites[row.site_id]
@@ -121,7 +126,7 @@ class LeadsSpider(Spider):
             await self._write(row, fetch, verdict)
 
     async def _verdict(self, site: SiteState, row: Pending, response: Response) -> Result | Retry:
-        verdict = self.judge.answer(site, row, response, response.meta["fetch"])
+        verdict = await self.judge.answer(site, row, response, response.meta["fetch"])
         if not isinstance(verdict, Matching):
             return verdict
         # The site's control pages say which blocks are its own frame.
