@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 ENV_PREFIX = "LEADLINE_"
 Country = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2})?$", to_upper=True)]
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+_SPAN = rf"{_TIME}-{_TIME}"
+Spans = Annotated[str, StringConstraints(pattern=rf"^({_SPAN}(, ?{_SPAN})*)?$")]
+"""Times of day: ``HH:MM-HH:MM``, several separated by commas."""
 Days = Annotated[int, Field(ge=0)]
 
 
@@ -81,6 +85,7 @@ class Crawl(Section):
     priors: bool = True
     page_bytes: int = Field(2_097_152, ge=1024, le=33_554_432)
     robots: Literal["observe", "obey"] = "observe"
+    quiet_hours: Spans = ""
 
 
 class Matching(Section):

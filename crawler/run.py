@@ -8,6 +8,7 @@ from scrapy.crawler import AsyncCrawlerProcess
 from scrapy.settings import Settings
 
 from caselog.errors import RefusedError
+from crawler.quiet_hours import quiet_now
 from crawler.spiders.checks import ChecksSpider
 from crawler.spiders.leads import LeadsSpider
 
@@ -68,13 +69,13 @@ def run_checks(
     clock: Callable[[], datetime] | None = None,
     progress: Callable[[Check], None] | None = None,
 ) -> None:
-    """Look at each watched item once and record what was seen.
+    """Look at each watched item once and record what was seen; in quiet hours nothing is asked.
 
     Raises:
         RefusedError: The workspace lacks its authority, or the transport was not ours.
     """
     workspace.require_authority()
-    if not watched:
+    if not watched or quiet_now(workspace.config.crawl.quiet_hours):
         return
     arguments = {"workspace": workspace, "watched": watched, "clock": clock, "progress": progress}
     reason = run_spider(ChecksSpider, workspace.folder, **arguments)

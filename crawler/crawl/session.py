@@ -18,6 +18,7 @@ from caselog.vault import Vault
 from crawler.crawl.lanes import FULL_PATIENCE_S, lanes, patience_s
 from crawler.crawl.patterns import PatternBook
 from crawler.crawl.site_state import Budget, SiteState
+from crawler.quiet_hours import quiet_now
 from crawler.reading.address import pattern as pattern_of
 from crawler.scope import is_excluded
 
@@ -72,6 +73,8 @@ class CrawlSession:
     clock: Callable[[], float] = time.monotonic
     started_s: float = field(default_factory=time.monotonic)
     started_cpu_s: float = field(default_factory=time.process_time)
+    is_quiet: bool = False
+    """The workspace's quiet hours have come."""
     watched_s: float = field(default_factory=time.monotonic)
     last_good_s: float | None = None
     """When the last usable answer was recorded, monotonic."""
@@ -144,7 +147,9 @@ class CrawlSession:
         return sum(len(site.in_flight) for site in self.sites.values())
 
     def is_spent(self) -> bool:
-        """Tell whether this call's pages or seconds are used up."""
+        """Tell whether this call's pages or seconds are used up, or quiet hours have begun."""
+        if self.is_quiet:
+            return True
         if self.options.pages is not None and self.sent >= self.options.pages:
             return True
         seconds = self.options.seconds
@@ -192,6 +197,7 @@ class CrawlSession:
         if self.clock() - self.watched_s < WATCH_S:
             return
         self.watched_s = self.clock()
+        self.is_quiet = quiet_now(self.workspace.config.crawl.quiet_hours) is not None
         with self.workspace.log.read() as reader:
             self.excluded = exclusions.closed_hosts(reader)
         for site in self.sites.values():
@@ -237,6 +243,7 @@ def open_session(workspace: Workspace, options: CrawlOptions) -> CrawlSession:
         budgets=budgets,
         lead_urls={lead.id: lead.url for lead in open_leads},
         excluded=excluded,
+        is_quiet=quiet_now(workspace.config.crawl.quiet_hours) is not None,
     )
 
 

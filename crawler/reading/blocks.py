@@ -19,6 +19,9 @@ _INLINE: Final = frozenset(
     """-comment -text a abbr acronym b bdi bdo big br cite code data del dfn em font i img input ins kbd
     label mark nobr q rb rp rt rtc ruby s samp small span strike strong sub sup time tt u var wbr""".split()  # noqa: SIM905
 )
+_UNSEEN: Final = frozenset({"script", "style", "template", "noembed", "noframes", "link", "meta", "base"})
+"""Elements that a browser gives no room: a word goes on behind them."""
+_UNCUT: Final = _INLINE | _UNSEEN
 _DROPPED: Final = frozenset(
     {"script", "style", "template", "noembed", "noframes", "iframe", "-comment", "-doctype"}
 )
@@ -75,7 +78,7 @@ def text_blocks(tree: LexborHTMLParser) -> tuple[list[str], set[str]]:
         tags.add(tag)
         if tag == "br":
             parts.append("\n")
-        elif tag not in _INLINE:
+        elif tag not in _UNCUT:
             blocks.cut()
             if tag in _PREFORMATTED:
                 blocks.done += paragraphs(_text_within(node))
@@ -130,7 +133,7 @@ class _Blocks:
                 break
             owner = identity
             climbed.append(identity)
-            if node.tag not in _INLINE:
+            if node.tag not in _UNCUT:
                 break
             node = node.parent
         for identity in climbed:

@@ -49,9 +49,12 @@ _INLINE: Final = frozenset(
     rb rp rt rtc ruby s samp small span strike strong sub sup time tt u var wbr""".split()
 )
 _IGNORED: Final = frozenset("body frameset head html".split())
+_UNCUT: Final = _INLINE | _IGNORED | {"template", "noembed", "noframes"}
 _ROWS: Final = frozenset("caption col colgroup tbody td tfoot th thead tr".split())
 _CELLS: Final = frozenset("caption td th".split())
 _HIDDEN: Final = frozenset("script style".split())
+_FALLBACK: Final = frozenset("iframe noembed noframes noscript".split())
+"""A browser reads these as raw text or as markup; here they are markup that ends where raw text does."""
 _LITERAL: Final = frozenset("plaintext textarea title xmp".split())
 _PREFORMATTED: Final = frozenset("listing pre".split())
 _UNSURE: Final = frozenset("frameset math select svg".split())
@@ -130,14 +133,16 @@ class _Flat:
         if end - start > BOMB_ATTRIBUTES and is_bomb_tag(self._text[start:end]):
             raise refused()
         if name in _HIDDEN or name in _LITERAL:
-            return self._raw(name, end)
+            return self._raw(name, start, end)
         if name in _KEPT:
             self._keep(name, start + 1 + len(name), end)
         elif name == "br":
             self._out.append("<br>")
-        elif name not in _INLINE and name not in _IGNORED:
+        elif name not in _UNCUT:
             self._block(name)
         self._is_unsure = self._is_unsure or name in _UNSURE
+        if name in _FALLBACK and end >= self._fence:
+            self._fence = self._end_of(name, end)
         return end
 
     # ---- blocks and tables ----
@@ -197,10 +202,15 @@ class _Flat:
 
     # ---- scripts, titles, links ----
 
-    def _raw(self, name: str, start: int) -> int:
-        """Leave out scripts and styles, write down what is literal text; go on inside when unsure."""
+    def _raw(self, name: str, tag: int, start: int) -> int:
+        """Leave out scripts and styles, write down what is literal text; go on inside when unsure.
+
+        A style attribute makes a browser show a script's or style's own text.
+        """
         end = self._end_of(name, start)
-        if name in _LITERAL and start >= self._fence:
+        if start < self._fence < end:
+            end = self._fence
+        if start >= self._fence and (name in _LITERAL or self._values(("style",), tag + 1, start)):
             self._literal(name, start, end)
         if not self._is_unsure:
             return end
@@ -262,7 +272,8 @@ class _Flat:
 
 
 _RAW_ENDS: Final = {
-    name: re.compile(rf"</{name}(?=[ \t\n\f\r/>]|\Z)", re.IGNORECASE) for name in _HIDDEN | _LITERAL
+    name: re.compile(rf"</{name}(?=[ \t\n\f\r/>]|\Z)", re.IGNORECASE)
+    for name in _HIDDEN | _LITERAL | _FALLBACK
 }
 
 

@@ -216,6 +216,8 @@ def _parsed(
     body = text.encode("utf-8", "replace")
     tree = LexborHTMLParser(body, options=LexborDocumentOptions.WO_EVENTS)
     blocks, tags = text_blocks(tree)
+    if "noscript" in tags and _has_open_noscript(text):
+        return _parsed(flatten(text), own, base, reader, known, level)
     if "base" in tags:
         base = _base(tree, own, base)
     found, first, anchors = _links(_targets(tree, tags), base, reader, known, most_wording=len(text))
@@ -253,6 +255,24 @@ def _with_inner(page: PageText, inner: list[PageText]) -> PageText:
         links=tuple(list(reversed(links.values()))[:MAX_LINKS]),
         has_password_field=page.has_password_field or any(one.has_password_field for one in inner),
     )
+
+
+_NOSCRIPT = re.compile(r"<noscript[^>]*+>(.*?)(?:</noscript|\Z)", re.IGNORECASE | re.DOTALL)
+_OPEN_VALUE = re.compile(r"=[ \t\n\f\r]*+(?:\"[^\"]*+|'[^']*+)\Z")
+_RAW_NAMES: Final = ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
+
+
+def _has_open_noscript(text: str) -> bool:
+    """Say whether something opened in a `noscript` may swallow what a browser with scripts shows behind it."""
+    return any(_is_open(found[1].lower()) for found in _NOSCRIPT.finditer(text))
+
+
+def _is_open(inside: str) -> bool:
+    if inside.rfind("<!--") > inside.rfind("-->") or inside.rfind("<") > inside.rfind(">"):
+        return True
+    if "<plaintext" in inside or _OPEN_VALUE.search(inside) is not None:
+        return True
+    return any(inside.rfind(f"<{name}") > inside.rfind(f"</{name}") for name in _RAW_NAMES)
 
 
 _HOLDERS: Final = frozenset({"iframe", "template", "noembed", "noframes", "math", "script", "style"})

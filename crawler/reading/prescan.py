@@ -7,7 +7,8 @@ holds so many attributes in one tag that even finding its links is not worth the
 
 The pass follows the tokeniser of the HTML standard (13.2.5) closely enough never to miss a tag, and keeps a
 simplified stack of open elements that is never shallower than the parser's own by more than a small factor;
-in doubt it counts too much. It stalls its caller for a few dozen milliseconds at most: pages of more tags are hard unseen.
+in doubt it counts too much. It stalls its caller for a few dozen milliseconds at most: pages of more tags
+are hard unseen.
 """
 
 # ruff: noqa: SIM905 - word lists read better

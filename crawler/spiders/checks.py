@@ -28,6 +28,7 @@ from crawler.checks.outcome import (
 )
 from crawler.checks.removal import Step, next_state
 from crawler.checks.watched import due_evidence, may_contact
+from crawler.quiet_hours import quiet_now
 from crawler.reading.address import bare_host, host_key, pattern, query_sibling, sibling_probe
 from crawler.reading.fingerprint import FingerprintKey
 from crawler.reading.matching import Matcher
@@ -119,6 +120,8 @@ class ChecksSpider(Spider):
     async def _check_site(self, items: list[Watched]) -> None:
         async with self._slots:
             for item in items:
+                if quiet_now(self._workspace.config.crawl.quiet_hours):
+                    return
                 if may_contact(self._workspace, item.host)(item.host):
                     await self._check(item)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from desk.call import call_of
+from desk.commands.crawl import say_if_quiet
 from desk.listing import IDS, REVEAL, REVEAL_REASON, print_list
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def look_again(
     from crawler.checks.watched import due_evidence
     from crawler.run import run_checks
 
+    say_if_quiet(call, workspace)
     signals: Counter[str] = Counter()
     states: Counter[str] = Counter()
     requests = 0

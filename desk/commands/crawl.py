@@ -46,5 +46,15 @@ def follow_leads(call: Call, workspace: Workspace, options: CrawlOptions) -> dic
     from crawler.crawl.session import open_session
     from crawler.run import run_crawl
 
+    say_if_quiet(call, workspace)
     with workspace.alone("crawl"), call.out.progress("pages") as advance:
         return run_crawl(open_session(workspace, options), progress=lambda _: advance(1))
+
+
+def say_if_quiet(call: Call, workspace: Workspace) -> None:
+    """Tell a person that quiet hours keep everything from being asked."""
+    from crawler.quiet_hours import quiet_now
+
+    until = quiet_now(workspace.config.crawl.quiet_hours)
+    if until is not None:
+        call.out.say(f"These are quiet hours: nothing is asked until {until:%H:%M}; run it again then.")
