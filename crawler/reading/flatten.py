@@ -208,13 +208,13 @@ class _Flat:
         A style attribute makes a browser show a script's or style's own text.
         """
         end = self._end_of(name, start)
-        if start < self._fence < end:
-            end = self._fence
-        if start >= self._fence and (name in _LITERAL or self._values(("style",), tag + 1, start)):
+        if tag < self._fence < end:
+            end = max(start, self._fence)
+        if tag >= self._fence and (name in _LITERAL or self._values(("style",), tag + 1, start)):
             self._literal(name, start, end)
         if not self._is_unsure:
             return end
-        if start >= self._fence:
+        if tag >= self._fence:
             self._fence = end
         self._cut()
         return start

@@ -263,7 +263,7 @@ _RAW_NAMES: Final = ("script", "style", "textarea", "title", "xmp", "iframe", "n
 
 
 def _has_open_noscript(text: str) -> bool:
-    """Say whether something opened in a `noscript` may swallow what a browser with scripts shows behind it."""
+    """Say whether something opened in a `noscript` may swallow what browsers with scripts show behind it."""
     return any(_is_open(found[1].lower()) for found in _NOSCRIPT.finditer(text))
 
 
