@@ -24,6 +24,9 @@ bench: $(READY)  ## pages per CPU-second and memory, beside stock Scrapy
 hostile: $(READY)  ## every hostile case and its bounds in one table, about three minutes
 	$(BIN)/python -m benchmarks.hostile
 
+bench-handler: $(READY)  ## our download handler beside Scrapy's stock one, everything else the same
+	$(BIN)/python -m benchmarks.handler
+
 lock:  ## new versions for requirements.lock (needs uv)
 	uv pip compile pyproject.toml --group dev --extra postgresql --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock

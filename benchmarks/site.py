@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import random
 from functools import lru_cache
 
@@ -73,9 +74,10 @@ def _other_link(number: int, turn: int) -> str:
 class _Connection(asyncio.Protocol):
     """One HTTP/1.1 connection; whole requests only, which is all that a GET needs."""
 
-    def __init__(self, missing: bytes, pages: int) -> None:
+    def __init__(self, missing: bytes, pages: int, *, zipped: bool) -> None:
         self._pages = pages
         self._missing = missing
+        self._zipped = zipped
         self._read = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -94,32 +96,33 @@ class _Connection(asyncio.Protocol):
 
     def _reply(self, path: bytes) -> bytes:
         if path == b"/":
-            return rendered(0, self._pages)
+            return rendered(0, self._pages, zipped=self._zipped)
         number = path[3:] if path.startswith(b"/t/") else b""
         if number.isdigit() and int(number) < self._pages:
-            return rendered(int(number), self._pages)
+            return rendered(int(number), self._pages, zipped=self._zipped)
         return self._missing
 
 
 @lru_cache(maxsize=_KEPT_PAGES)
-def rendered(number: int, pages: int) -> bytes:
+def rendered(number: int, pages: int, *, zipped: bool = False) -> bytes:
     """Give a whole response with its page, kept so that serving costs next to nothing."""
-    return _response(b"200 OK", write_page(number, pages))
+    body = write_page(number, pages)
+    return _response(b"200 OK", gzip.compress(body, mtime=0) if zipped else body, zipped=zipped)
 
 
-def _response(status: bytes, body: bytes) -> bytes:
-    return b"HTTP/1.1 %s\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s" % (
-        status,
-        len(body),
-        body,
-    )
+def _response(status: bytes, body: bytes, *, zipped: bool = False) -> bytes:
+    coding = b"Content-Encoding: gzip\r\n" if zipped else b""
+    head = b"HTTP/1.1 %s\r\nContent-Type: text/html; charset=utf-8\r\n%sContent-Length: %d\r\n\r\n"
+    return head % (status, coding, len(body)) + body
 
 
-async def serve(pages: int, port: int) -> None:
+async def serve(pages: int, port: int, *, zipped: bool) -> None:
     """Print the port and serve until the process is stopped."""
     missing = _response(b"404 Not Found", b"<!DOCTYPE html><title>Gone</title><p>No such loaf.</p>")
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(missing, pages), "127.0.0.1", port, backlog=1024)
+    server = await loop.create_server(
+        lambda: _Connection(missing, pages, zipped=zipped), "127.0.0.1", port, backlog=1024
+    )
     print("port", server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()
@@ -129,10 +132,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.site", description=__doc__)
     parser.add_argument("--pages", type=int, default=5000)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--gzip", action="store_true", help="send every page as gzip")
     chosen = parser.parse_args()
     for number in range(min(chosen.pages, _KEPT_PAGES)):
-        rendered(number, chosen.pages)
-    asyncio.run(serve(chosen.pages, chosen.port))
+        rendered(number, chosen.pages, zipped=chosen.gzip)
+    asyncio.run(serve(chosen.pages, chosen.port, zipped=chosen.gzip))
 
 
 if __name__ == "__main__":
