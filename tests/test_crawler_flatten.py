@@ -184,6 +184,8 @@ LINKED = [
     "<a title='<a href=/no>' href=/x>x</a>",
     "<a title=\" href='/no' \" href=/x href=/no>x</a>",
     "<A HREF = '/x'>x</A>",
+    '<a href="/x">x</a>',
+    '<a href="/x" >x</a>',
     "<a\nhref\n=\n/x\n>x</a>",
     "<a/href=/x>x</a>",
     "<p><a href=/no-is-here hidden></a><a href='/x'>x".replace("<a href=/no-is-here hidden></a>", ""),

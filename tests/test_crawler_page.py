@@ -107,6 +107,126 @@ def test_links_are_capped() -> None:
     assert len(_urls("".join(f"<a href=/{n}>x</a>" for n in range(MAX_LINKS + 50)))) == MAX_LINKS
 
 
+def test_a_flood_of_links_hides_no_other_kind_and_no_end() -> None:
+    flood = [f"<a href=/tag/{number}>x</a>" for number in range(60_000)]
+    threads = [f"<a href=/thread-{number}.html>x</a>" for number in range(30)]
+
+    urls = _urls("".join(flood[:30_000] + threads + flood[30_000:]))
+
+    assert len(urls) == MAX_LINKS
+    assert {f"http://bread.example/thread-{number}.html" for number in range(30)} <= set(urls)
+    assert urls[0] == "http://bread.example/tag/0"
+    assert urls[-1] == "http://bread.example/tag/59999"
+    assert [int(url.rpartition("/")[2]) // 20_000 for url in urls if "tag" in url].count(1) > MAX_LINKS // 4
+
+
+def test_a_flood_of_different_shapes_is_thinned_evenly() -> None:
+    names = ["".join(chr(97 + int(digit)) for digit in f"{number:06}") for number in range(20_000)]
+
+    urls = _urls("".join(f"<a href=/{name}>x</a>" for name in names))
+
+    assert len(urls) == MAX_LINKS
+    assert urls[0] == f"http://bread.example/{names[0]}"
+    assert urls[-1] == f"http://bread.example/{names[-1]}"
+
+
+def test_links_that_stand_in_links_are_worded_within_bounds() -> None:
+    """Each of them holds the whole rest of the page."""
+    page = _read("".join(f"<a href=/{number}><object>" for number in range(240)) + "rye " * 100_000)
+
+    assert [link.hint for link in page.links] == [Hint.NONE] * 240
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "javascript:location='/x'",
+        "JaVaScRiPt:x",
+        " javascript:x",
+        "java\nscript:x",
+        "java\tscript:x",
+        "&#106;avascript:x",
+        "\x01javascript:x",
+        "vbscript:x",
+        "data:text/html,x",
+        "mailto:baker@bread.example",
+        "blob:http://bread.example/1",
+        "about:blank",
+        "view-source:http://bread.example/",
+        "filesystem:http://bread.example/x",
+        "file:///etc/hosts",
+        "ftp://bread.example/x",
+        "tel:1",
+        "magnet:?xt=1",
+        "ws://bread.example/x",
+        "http://user@bread.example/",
+        "http://user:word@bread.example/",
+        "http://bread.example@rye.example/",
+        "//user@rye.example/",
+        "\\\\user@rye.example",
+        "http:\\\\user@rye.example/",
+        "http://",
+        "http:///",
+        "http://bread.example:99999/",
+        "http://[::1",
+        "http://bread..example/",
+        "http://bread example/",
+        "http://bread%00.example/",
+        "/" + "x" * 5_000,
+        "?" + "x" * 5_000,
+    ],
+)
+def test_an_address_that_is_no_page_is_left_out(href: str) -> None:
+    assert _urls(f'<a href="{href}">x</a>') == []
+
+
+@pytest.mark.parametrize(
+    ("href", "url"),
+    [
+        ("/a\tb\nc", "http://bread.example/abc"),
+        ("\n/x\n", "http://bread.example/x"),
+        ("ht\ntp://rye.example/x", "http://rye.example/x"),
+        ("\\\\rye.example\\x", "http://rye.example/x"),
+        ("/\\rye.example/x", "http://rye.example/x"),
+        ("\\/rye.example/x", "http://rye.example/x"),
+        ("http:\\\\rye.example\\x", "http://rye.example/x"),
+        ("a\\..\\b", "http://bread.example/forum/b"),
+        ("/x?a=b\\c", "http://bread.example/x?a=b%5Cc"),
+        ("http://BÄCKER.example/", "http://xn--bcker-gra.example/"),
+        ("http://br\u0435ad.example/", "http://xn--brad-w4d.example/"),
+        ("http://\u0430pple.example/", "http://xn--pple-43d.example/"),
+        ("http://rye\u3002example/", "http://rye.example/"),
+        ("http://rye.example./", "http://rye.example/"),
+        ("http://rye.example:80/", "http://rye.example/"),
+        ("https://rye.example:443/", "https://rye.example/"),
+        ("//rye.example", "http://rye.example/"),
+        ("///rye.example/x", "http://rye.example/x"),
+        ("http:////rye.example/x", "http://rye.example/x"),
+    ],
+)
+def test_an_odd_address_is_read_as_a_browser_would(href: str, url: str) -> None:
+    assert _urls(f'<a href="{href}">x</a>') == [url]
+
+
+@pytest.mark.parametrize(
+    ("bases", "url"),
+    [
+        ("<base href='data:text/html,x'>", "http://bread.example/forum/x"),
+        ("<base href='mailto:a@rye.example'>", "http://bread.example/forum/x"),
+        ("<base href='http://user@rye.example/'>", "http://bread.example/forum/x"),
+        ("<base href='//rye.example/b/'>", "http://rye.example/b/x"),
+        ("<base target=x><base href=/b/><base href=/c/>", "http://bread.example/b/x"),
+        ("<base href='javascript:1'><base href=/c/>", "http://bread.example/forum/x"),
+        ("<base href=/b/>" + "<base href=/c/>" * 1_000, "http://bread.example/b/x"),
+        ("<p><base href=/b/>", "http://bread.example/b/x"),
+        ("<base href='?q'>", "http://bread.example/forum/x"),
+        ("<base href=''>", "http://bread.example/forum/x"),
+    ],
+)
+def test_the_first_base_that_a_browser_takes_counts(bases: str, url: str) -> None:
+    assert _urls(f"{bases}<a href=x>x</a>") == [url]
+
+
 def test_the_kinds_of_links() -> None:
     page = _read(
         "<link rel=canonical href=/topic/1><link rel=next href='?t=1&p=2'><meta http-equiv=refresh content='9;/r'>"

@@ -60,6 +60,8 @@ _PREFORMATTED: Final = frozenset("listing pre".split())
 _UNSURE: Final = frozenset("frameset math select svg".split())
 """Inside these a browser may read as markup what elsewhere is a script or plain text."""
 _BLANK_LINE = re.compile(r"\n[ \t\f\v]*\n\s*")
+_PLAIN_LINK = re.compile(r"[ \t\n\f\r]+href=\"?+([^ \t\n\f\r\"'<>=`]++)\"?+>", re.IGNORECASE)
+"""The rest of a link's tag with nothing but a target."""
 _NAMED_ATTRIBUTE = re.compile(ATTRIBUTE)
 
 
@@ -235,6 +237,10 @@ class _Flat:
         return known
 
     def _keep(self, name: str, start: int, end: int) -> None:
+        found = _PLAIN_LINK.match(self._text, start) if name == "a" else None
+        if found is not None and found.end() == end:
+            self._out.append(f'</a><a href="{found[1]}">')
+            return
         values = self._values(_KEPT[name], start, end)
         if name == "a":
             self._out.append("</a>")

@@ -50,6 +50,8 @@ _REFRESH = re.compile(
     r"\s*+[\d.]*+(?:\s*+[;,]\s*+|\s++)(?:url\s*+=\s*+)?+[\"']?+([^\"'\s][^\"']*+)", re.IGNORECASE
 )
 _DIGITS = re.compile(r"\d+")
+_EDGES: Final = "".join(map(chr, range(0x21)))
+"""What browsers cut off both ends of an address (URL standard, 4.4)."""
 _WASTE = re.compile(r"[\t\r\n]+")
 
 
@@ -138,7 +140,8 @@ def _resolved(raw: str, base: PageBase) -> str | None:
     plain = quickly_joined(base.origin, raw)
     if plain is not None:
         return plain
-    href = _WASTE.sub("", raw.strip(" \t\r\n\f")).partition("#")[0].replace("\\", "/")
+    path, mark, query = _WASTE.sub("", raw.strip(_EDGES)).partition("#")[0].partition("?")
+    href = path.replace("\\", "/") + mark + query
     if not href or len(href) > MAX_HREF_LENGTH:
         return None
     try:
@@ -149,16 +152,22 @@ def _resolved(raw: str, base: PageBase) -> str | None:
 
 def _absolute(href: str, base: PageBase) -> str | None:
     if href.startswith("//"):
-        return canonical_url(base.origin.partition("//")[0] + href)
+        return canonical_url(base.origin.partition("//")[0] + _two_slashes(href))
     if href.startswith("/"):
         return _local(base.origin, href)
     if href.startswith("?"):
         return _local(base.origin, base.path_url[len(base.origin) :] + href)
     if _HTTP.match(href):
-        return canonical_url(href) if "://" in href[:8] else None
+        scheme, _, rest = href.partition(":")
+        return canonical_url(f"{scheme}:{_two_slashes(rest)}") if rest.startswith("//") else None
     if _SCHEME.match(href):
         return None
     return _local(base.origin, base.directory[len(base.origin) :] + href)
+
+
+def _two_slashes(rest: str) -> str:
+    """Give what follows a scheme as browsers read it: any more slashes count for nothing."""
+    return "//" + rest.lstrip("/")
 
 
 def _local(origin: str, local: str) -> str:
@@ -257,14 +266,21 @@ def _with_inner(page: PageText, inner: list[PageText]) -> PageText:
     )
 
 
-_NOSCRIPT = re.compile(r"<noscript[^>]*+>(.*?)(?:</noscript|\Z)", re.IGNORECASE | re.DOTALL)
 _OPEN_VALUE = re.compile(r"=[ \t\n\f\r]*+(?:\"[^\"]*+|'[^']*+)\Z")
 _RAW_NAMES: Final = ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
 
 
 def _has_open_noscript(text: str) -> bool:
     """Say whether something opened in a `noscript` may swallow what browsers with scripts show behind it."""
-    return any(_is_open(found[1].lower()) for found in _NOSCRIPT.finditer(text))
+    lowered = text.lower()
+    start = lowered.find("<noscript")
+    while start >= 0:
+        end = lowered.find("</noscript", start)
+        inside = lowered[lowered.find(">", start) + 1 : end if end >= 0 else None]
+        if _is_open(inside):
+            return True
+        start = lowered.find("<noscript", end) if end >= 0 else -1
+    return False
 
 
 def _is_open(inside: str) -> bool:
