@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from caselog.errors import RefusedError
 from crawler.reading.address import canonical_url
 from crawler.reading.blocks import paragraphs
+from crawler.reading.hrefs import LinkReader, PageBase
 from crawler.reading.links import Hint
-from crawler.reading.page import MAX_LINKS, LinkReader, PageBase, PageText, read_page
+from crawler.reading.page import MAX_LINKS, PageText, read_page
 
 URL = "http://bread.example/forum/topic?t=1"
 

@@ -11,7 +11,7 @@ from caselog.errors import CaseError, IntakeError, RefusedError
 from crawler.checks.look import Connection, Dns, Look
 from crawler.reading.address import canonical_url, host_key
 from crawler.reading.fingerprint import block_tags, page_hashes
-from crawler.reading.page import LinkReader
+from crawler.reading.hrefs import LinkReader
 from crawler.transport.disguise import cut_data_uris
 from crawler.transport.fetch import FetchFailed, Refused
 

@@ -22,10 +22,10 @@ from crawler.crawl.session import hashed
 from crawler.reading.address import canonical_url, host_key
 from crawler.reading.document import Reading, evidence_of, reading_of
 from crawler.reading.fingerprint import FingerprintKey
+from crawler.reading.hrefs import LinkReader
 from crawler.reading.links import judge as link_refusal
 from crawler.reading.links import may_follow, prior
 from crawler.reading.matching import Matcher
-from crawler.reading.page import LinkReader
 from crawler.sandbox.reader import Sandbox
 from crawler.scope import Action, Context, Scope, judge_link, judge_redirect, propose
 from crawler.transport.disguise import cut_data_uris

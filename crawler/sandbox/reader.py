@@ -20,7 +20,8 @@ from crawler.sandbox.wire import page_of
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from crawler.reading.page import LinkReader, PageText
+    from crawler.reading.hrefs import LinkReader
+    from crawler.reading.page import PageText
 
 PAGE_CPU_S: Final = 1.5
 """Processor time that parsing one page may take; with all around it a page costs less than 2 s."""
