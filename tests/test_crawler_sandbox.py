@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,6 +126,25 @@ def test_a_process_that_dies_over_a_page_makes_only_that_page_a_bomb() -> None:
         assert await other == ("ryesalt",)
 
     _run(job)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets limits of another process")
+def test_a_page_beyond_its_memory_is_a_bomb_and_the_next_page_is_read() -> None:
+    async def job(sandbox: Sandbox) -> None:
+        await _read(sandbox, DEEP)
+        used = _address_space(sandbox.process_id or 0)
+        resource.prlimit(sandbox.process_id or 0, resource.RLIMIT_AS, (used + 2**23, 2**30))
+
+        assert await _read(sandbox, SLOW) == "parser_bomb"
+        assert await _read(sandbox, DEEP) == ("ryesalt",)
+        assert sandbox.starts == 2
+
+    _run(job, page_cpu_s=10, site_cpu_s=60)
+
+
+def _address_space(process_id: int) -> int:
+    pages = Path(f"/proc/{process_id}/statm").read_text().split()[0]
+    return int(pages) * resource.getpagesize()
 
 
 def test_a_site_has_a_budget_of_its_own() -> None:
