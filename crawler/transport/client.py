@@ -98,6 +98,8 @@ class Transport:
         self._reading = reading_context()
         self._sessions: dict[SocksProxy | None, aiohttp.ClientSession] = {}
         self._deadlines: set[asyncio.Timeout] = set()
+        self._ending: set[Flight] = set()
+        """Flights that are over, with sockets that the loop has yet to close."""
 
     async def fetch(self, url: str, *, read_errors: bool = False, reads_invalid_tls: bool = True) -> Answer:
         """Fetch ``url`` by one GET and give its text; redirects are given back, not followed.
@@ -179,6 +181,9 @@ class Transport:
         for session in self._sessions.values():
             await session.close()
         self._sessions.clear()
+        for flight in self._ending:
+            await flight.closed()
+        self._ending.clear()
         await self._resolver.close()
 
     async def _fly(
@@ -206,8 +211,15 @@ class Transport:
         finally:
             FLIGHT.reset(token)
             self._deadlines.discard(deadline)
+            self._end(flight)
         # Outside the handler: the cause would quote the address in a traceback.
         raise failure
+
+    def _end(self, flight: Flight) -> None:
+        """Let no socket outlive its fetch."""
+        self._ending = {one for one in self._ending if one.is_open}
+        if flight.end():
+            self._ending.add(flight)
 
     async def _send(self, flight: Flight, target: URL, proxy: SocksProxy | None) -> aiohttp.ClientResponse:
         """Send the request once: verifying the certificate, else, before anything is sent, without."""

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from crawler.transport.pace import Turn
     from crawler.transport.sockets import GuardedSocket
+
+CLOSING_S = 1.0
+"""How long a socket that was cut may take to be closed, before we close it."""
 
 
 class SentTwiceError(OSError):
@@ -166,6 +170,33 @@ class Flight:
             # Once aiohttp has closed a TLS transport, abort does nothing and its closing words may take 30 s.
             for guarded in self._sockets:
                 guarded.cut()
+
+    def end(self) -> bool:
+        """Cut what is still open, now that nobody reads it; say whether the loop has something to close.
+
+        A TLS transport would wait half a minute for the other side's closing words.
+        """
+        left = self._open_sockets()
+        for guarded in left:
+            guarded.cut()
+        return bool(left)
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether any socket is still open."""
+        return bool(self._open_sockets())
+
+    async def closed(self) -> None:
+        """Wait until all sockets are closed, as they are a few turns of the loop after `end`."""
+        loop = asyncio.get_running_loop()
+        for guarded in self._open_sockets():
+            done = loop.create_future()
+            guarded.when_closed = partial(done.set_result, None)
+            await asyncio.wait([done], timeout=CLOSING_S)
+            guarded.close()
+
+    def _open_sockets(self) -> list[GuardedSocket]:
+        return [guarded for guarded in self._sockets if guarded.fileno() >= 0]
 
     def facts(self) -> Fetch:
         """Give what is known by now."""
