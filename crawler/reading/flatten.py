@@ -124,8 +124,10 @@ class _Flat:
             out.append(_CUT)
 
     def _other(self, start: int, end: int) -> int:
-        """Pass over a comment; a CDATA section may be text (HTML standard, 13.2.5.42)."""
-        return start + 9 if self._text.startswith("<![CDATA[", start) else end
+        """Pass over a comment; what stands in a CDATA section may be text (HTML standard, 13.2.5.42)."""
+        if self._text.startswith("<![CDATA[", start):
+            self._write(self._text[start + 9 : end])
+        return end
 
     def _tag(self, name: str, start: int, end: int) -> int:
         """Write down what stays of one tag; give where to go on."""
