@@ -37,7 +37,7 @@ class WorkspaceAddon:
             "DOWNLOAD_DELAY": crawl.delay_seconds,
             "CONCURRENT_REQUESTS_PER_DOMAIN": crawl.per_host,
             "CONCURRENT_REQUESTS": MOST_UNDER_WAY * crawl.hosts_at_once * crawl.per_host,
-            "ROBOTSTXT_OBEY": crawl.robots == "obey",
+            "LEADLINE_ROBOTS": crawl.robots,
             "USER_AGENT": user_agent(config.network.user_agent, contact=config.authority.contact),
             "LEADLINE_PAGE_BYTES": crawl.page_bytes,
             "LEADLINE_RESOLVER": list(config.network.resolver),

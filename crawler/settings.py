@@ -26,11 +26,11 @@ STATS_DUMP = False
 DOWNLOAD_DELAY = 1.0
 CONCURRENT_REQUESTS_PER_DOMAIN = 1
 CONCURRENT_REQUESTS = 128
-ROBOTSTXT_OBEY = False
+LEADLINE_ROBOTS = "observe"
 
 # The transport decides what these would do; each costs time for every page, or opens a door.
 DOWNLOADER_MIDDLEWARES_BASE = {
-    "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": 100,
+    "crawler.robots.RobotsMiddleware": 100,
 }
 CONCURRENT_ITEMS = 1
 """No items are yielded; Scrapy would make this many tasks for each page."""

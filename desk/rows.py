@@ -84,6 +84,7 @@ def page_row(page: Page, *, show: Show) -> Row:
         "tls_valid": page.tls_valid,
         "tls_version": page.tls_version,
         "tls_problem": page.tls_problem,
+        "robots": page.robots,
         "clock_offset_ms": page.clock_offset_ms,
         "tool_version": page.tool_version,
         "config_sha256": page.config_sha256,

@@ -86,9 +86,19 @@ def case_log(new_case_log: Callable[[], str], keys: Keys) -> Iterator[CaseLog]:
     log.close()
 
 
+@pytest.fixture(scope="session")
+def empty_casebook(keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the file of an empty case log on SQLite, to copy."""
+    path = tmp_path_factory.mktemp("empty") / "casebook.db"
+    create_case_log(f"sqlite:///{path}", keys).close()
+    return path
+
+
 @pytest.fixture
-def sqlite_log(tmp_path: Path, keys: Keys) -> Iterator[CaseLog]:
+def sqlite_log(tmp_path: Path, empty_casebook: Path, keys: Keys) -> Iterator[CaseLog]:
     """Give an empty case log on SQLite, for tests that have nothing to do with the kind of database."""
-    log = create_case_log(f"sqlite:///{tmp_path / 'casebook.db'}", keys)
+    path = tmp_path / "casebook.db"
+    shutil.copy2(empty_casebook, path)
+    log = open_case_log(f"sqlite:///{path}", keys)
     yield log
     log.close()

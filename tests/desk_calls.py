@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sys
 import tempfile
+import traceback
 import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from caselog.workspace import Workspace, open_workspace
@@ -56,13 +59,12 @@ class Desk:
         before, level, show = root.handlers[:], root.level, warnings.showwarning
         environment = {"LEADLINE_WORKSPACE": str(self.folder), "LEADLINE_USER": user, "LEADLINE_TOKEN": token}
         try:
-            result = CliRunner().invoke(app, [*options, *arguments], input=stdin, env=environment)
+            return _answer([*options, *arguments], stdin, environment)
         finally:
             root.handlers[:] = before
             root.setLevel(level)
             logging.captureWarnings(False)
             warnings.showwarning = show
-        return Answer(code=result.exit_code, out=result.stdout, err=result.stderr)
 
     def open(self) -> Workspace:
         return open_workspace(self.folder)
@@ -72,6 +74,32 @@ class Desk:
         return self.run(
             "leads", "add", "-", *(["--confirm"] if confirm else []), stdin=lines, user=user, **keywords
         )
+
+
+def _answer(arguments: list[str], stdin: str | bytes, environment: dict[str, str | None]) -> Answer:
+    code: int | str | None = 0
+    with CliRunner().isolation(input=stdin, env=environment) as (out, err, _):
+        try:
+            _command().main(args=arguments, prog_name="leadline")
+        except SystemExit as leave:
+            code = leave.code
+        except Exception:
+            traceback.print_exc()
+            code = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        printed, warned = out.getvalue(), err.getvalue()
+    return Answer(code=int(code or 0), out=_text(printed), err=_text(warned))
+
+
+def _text(written: bytes) -> str:
+    return written.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+@cache
+def _command() -> Any:
+    """Return the command line, put together once: that costs more than most commands."""
+    return get_command(app)
 
 
 def desk(tmp_path: Path, *, live: bool = False) -> Desk:

@@ -299,7 +299,7 @@ def test_the_pages_of_two_sites_are_asked_in_turn(tmp_path: Path) -> None:
         work = work_at(tmp_path, per_host=1)
         work.add_leads(one.url("/"), other.url("/"))
         crawl(work)
-        asked = [(request.at_s, server.port) for server in (one, other) for request in server.requests]
+        asked = [(request.at_s, server.port) for server in (one, other) for request in server.page_requests]
 
     order = [port for _, port in sorted(asked)]
     assert len(order) == 40
@@ -315,7 +315,7 @@ def test_a_site_that_asks_to_wait_is_left_alone_and_asked_again(
     routes["/loaf/3"] = lambda _: next(busy, tree(8)["/loaf/3"])
     with WebServer(routes) as server:
         work = crawled(tmp_path, server, per_host=1)
-        requests = server.requests
+        requests = server.page_requests
 
     assert set(outcomes(work).values()) == {"text"}
     assert len(requests) == 9

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from crawler.transport import admission, client, sessions, sockets
+from crawler.transport import admission, client, exchange, sockets
 from crawler.transport.client import Transport
 from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
 from tests.servers.certificates import new_authority
@@ -167,7 +167,7 @@ def broken(*_: object, **__: object) -> None:
     ("holder", "name"),
     [
         (sockets, "may_contact"),
-        (sessions, "open_guarded"),
+        (exchange, "open_guarded"),
         (client, "admit_url"),
         (client, "admit_headers"),
         (client, "TextProof"),

@@ -67,6 +67,8 @@ class Page:
     tls_version: str | None = text(16, default=None)
     tls_valid: bool | None = None
     tls_problem: str | None = text(40, default=None)
+    robots: str | None = text(16, default=None)
+    """What the site's robots.txt says of the address: `allowed` or `disallowed`; None before it was read."""
     request_headers_sha256: str | None = text(64, default=None)
     response_headers_sha256: str | None = text(64, default=None)
     connections: int | None = None

@@ -90,6 +90,8 @@ class Job:
     row: Pending
     fetch: Fetch | None
     result: Result
+    robots: str | None = None
+    """What the site's robots.txt says of the address."""
 
 
 class Recorder:
@@ -172,7 +174,7 @@ class Recorder:
     def _write_one(self, writer: Writer, job: Job, links: list[dict[str, Any]]) -> Written:
         """Append the records of one answer, and its new addresses to `links`."""
         row, result = job.row, job.result
-        page = writer.append(self._page(row, job.fetch, result))
+        page = writer.append(self._page(row, job.fetch, result, robots=job.robots))
         links += frontier.rows_of(
             writer,
             site_id=row.site_id,
@@ -200,7 +202,7 @@ class Recorder:
             if tried is not None:
                 writer.append(self._page(row, *tried))
 
-    def _page(self, row: Pending, fetch: Fetch | None, result: Result) -> Page:
+    def _page(self, row: Pending, fetch: Fetch | None, result: Result, robots: str | None = None) -> Page:
         now = datetime.now(UTC)
         facts: Mapping[str, object] = {} if fetch is None else page_facts(fetch)
         return Page(
@@ -216,6 +218,7 @@ class Recorder:
             error=result.error,
             role=result.role,
             depth=row.depth,
+            robots=robots,
             block_print=result.block_print,
             tool_version=self._provenance.tool_version,
             config_sha256=self._provenance.config_sha256,

@@ -107,7 +107,6 @@ class LeadsSpider(Spider):
     async def parse(self, response: Response) -> None:
         """Record one answer."""
         row: Pending = response.meta["row"]
-        fetch: Fetch = response.meta["fetch"]
         site = self.session.sites[row.site_id]
         verdict: Result | Retry | None = INTERNAL
         try:
@@ -116,14 +115,14 @@ class LeadsSpider(Spider):
             verdict = None
             raise
         finally:  # a page that trips our own code is recorded too, or its site would never be done
-            await self._settle(row, fetch, verdict)
+            await self._settle(response.meta, verdict)
 
-    async def _settle(self, row: Pending, fetch: Fetch | None, verdict: Result | Retry | None) -> None:
-        """Record a verdict or ask again later; None leaves the address pending."""
+    async def _settle(self, asked: dict[str, Any], verdict: Result | Retry | None) -> None:
+        """Record a verdict on what was asked, or ask again later; None leaves the address pending."""
         if isinstance(verdict, Retry):
-            await self._retry(row, fetch, verdict)
+            await self._retry(asked, verdict)
         elif verdict is not None:
-            await self._write(row, fetch, verdict)
+            await self._write(asked, verdict)
 
     async def _verdict(self, site: SiteState, row: Pending, response: Response) -> Result | Retry:
         verdict = await self.judge.answer(site, row, response, response.meta["fetch"])
@@ -138,13 +137,15 @@ class LeadsSpider(Spider):
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         row: Pending = request.meta["row"]
         error = failure.value or RuntimeError()
-        await self._settle(row, request.meta.get("fetch"), self.judge.failure(row, error))
+        await self._settle(request.meta, self.judge.failure(row, error))
 
-    async def _retry(self, row: Pending, fetch: Fetch | None, retry: Retry) -> None:
+    async def _retry(self, asked: dict[str, Any], retry: Retry) -> None:
         """Ask again later; after the last attempt the failure is the answer."""
+        row: Pending = asked["row"]
+        fetch: Fetch | None = asked.get("fetch")
         site = self.session.sites[row.site_id]
         if row.attempts + 1 >= MOST_ATTEMPTS:
-            await self._write(row, fetch, retry.final)
+            await self._write(asked, retry.final)
             return
         wait_s, now_s = min(retry.wait_s, MOST_WAIT_S), time.monotonic()
         is_stall = site.settled(row, now_s, fetch, failed=True)
@@ -156,15 +157,18 @@ class LeadsSpider(Spider):
         self.session.counts["requests"] += 1
         self.session.counts["pages"] += tried is not None
 
-    async def _write(self, row: Pending, fetch: Fetch | None, result: Result) -> None:
+    async def _write(self, asked: dict[str, Any], result: Result) -> None:
+        row: Pending = asked["row"]
+        fetch: Fetch | None = asked.get("fetch")
         site = self.session.sites[row.site_id]
         now_s = time.monotonic()
         site.settled(row, now_s, fetch, failed=result.outcome is Outcome.ERROR)
         if result.outcome is not Outcome.ERROR:
             self.session.last_good_s = now_s
-        site.book.note(row.pattern, gain=result.gain, refused=result.refused in MEDIA_CODES)
+        site.book.note(row.pattern, gain=result.gain, refused=result.refused in GIVEN_UP_CODES)
+        job = Job(site=site, row=row, fetch=fetch, result=result, robots=asked.get("robots"))
         try:
-            written = await self.recorder.write(Job(site=site, row=row, fetch=fetch, result=result))
+            written = await self.recorder.write(job)
         except RefusedError as error:
             raise CloseSpider(error.code) from error
         finally:
@@ -185,6 +189,8 @@ class LeadsSpider(Spider):
 
 
 MEDIA_CODES = frozenset({"media_type", "binary", "attachment", "too_large", "encoding"})
+"""Refusals that count as media."""
+GIVEN_UP_CODES = MEDIA_CODES | {"parser_bomb"}
 """Refusals after which the whole pattern is left alone."""
 
 

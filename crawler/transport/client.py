@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ipaddress
+import ssl
 import zlib
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -27,25 +29,24 @@ from crawler.transport.certificate import (
     tls_problem,
     verifying_context,
 )
+from crawler.transport.exchange import HeaderLines, connect
 from crawler.transport.failure import BadHttpError, translated
 from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
 from crawler.transport.flight import Flight
 from crawler.transport.inflate import Inflater
 from crawler.transport.pace import pace_keys
 from crawler.transport.resolver import ResolveError, Resolver, addresses_in
-from crawler.transport.sessions import (
-    FLIGHT,
-    direct_connector,
-    open_session,
-    proxy_connector,
-)
-from crawler.transport.socks import SocksProxy, parse_proxy
+from crawler.transport.socks import parse_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from crawler.transport.admission import HeaderVerdict
+    from aiohttp.http import RawResponseMessage
+    from aiohttp.streams import StreamReader
+
+    from crawler.transport.exchange import Exchange
     from crawler.transport.pace import Pace
+    from crawler.transport.socks import SocksProxy
 
 _SLACK_BYTES = 32 * 1024
 """Wire bytes granted over the body's cap for chunk sizes and TLS records."""
@@ -88,7 +89,7 @@ class Transport:
     ) -> None:
         self._practice = practice
         self._limits = limits or Limits()
-        self._user_agent = user_agent
+        self._lines = HeaderLines(user_agent)
         self._resolver = Resolver(nameservers, practice=practice, timeout_s=self._limits.connect_s)
         self._tor = parse_proxy(tor_socks, practice=practice) if tor_socks else None
         self._vantage = parse_proxy(vantage, practice=practice) if vantage else None
@@ -96,7 +97,6 @@ class Transport:
         self._may_read_invalid_tls = may_read_invalid_tls
         self._verifying = verifying_context(ca_file)
         self._reading = reading_context()
-        self._sessions: dict[SocksProxy | None, aiohttp.ClientSession] = {}
         self._deadlines: set[asyncio.Timeout] = set()
         self._ending: set[Flight] = set()
         """Flights that are over, with sockets that the loop has yet to close."""
@@ -177,10 +177,7 @@ class Transport:
             deadline.reschedule(0.0)
 
     async def close(self) -> None:
-        """Close all sessions."""
-        for session in self._sessions.values():
-            await session.close()
-        self._sessions.clear()
+        """Wait until all connections are closed."""
         for flight in self._ending:
             await flight.closed()
         self._ending.clear()
@@ -190,14 +187,15 @@ class Transport:
         self, flight: Flight, target: URL, proxy: SocksProxy | None, *, total_s: float, read_errors: bool
     ) -> Answer:
         """Run one request under its deadline; whatever goes wrong ends in a reset."""
-        token = FLIGHT.set(flight)
         deadline = asyncio.timeout(total_s)
         failure: Refused | FetchFailed
+        exchange: Exchange | None = None
         try:
             async with deadline:
                 self._deadlines.add(deadline)
-                async with await self._send(flight, target, proxy) as response:
-                    return await self._receive(flight, response, read_errors=read_errors)
+                exchange = await self._connect(flight, target, proxy)
+                self._send(flight, exchange, target)
+                return await self._receive(flight, exchange, read_errors=read_errors)
         except _FAILURES as error:
             flight.reset()
             failure = translated(error, flight)
@@ -209,8 +207,9 @@ class Transport:
             flight.reset()
             raise
         finally:
-            FLIGHT.reset(token)
             self._deadlines.discard(deadline)
+            if exchange is not None:
+                exchange.end()
             self._end(flight)
         # Outside the handler: the cause would quote the address in a traceback.
         raise failure
@@ -221,45 +220,69 @@ class Transport:
         if flight.end():
             self._ending.add(flight)
 
-    async def _send(self, flight: Flight, target: URL, proxy: SocksProxy | None) -> aiohttp.ClientResponse:
-        """Send the request once: verifying the certificate, else, before anything is sent, without."""
-        session = self._session(proxy)
+    async def _connect(self, flight: Flight, target: URL, proxy: SocksProxy | None) -> Exchange:
+        """Connect for the request: verifying the certificate, else, before anything is sent, without."""
+        if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
+            raise ConfigError("The transport needs the plain selector event loop.", "Run without uvloop.")
+        is_tls = target.scheme == "https"
+        how = partial(
+            connect, flight, target, proxy=proxy, connect_s=self._limits.connect_s, practice=self._practice
+        )
         try:
-            return await session.get(target, ssl=self._verifying, allow_redirects=False)
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-            flight.tls_problem = tls_problem(getattr(error, "certificate_error", None) or error.os_error)
+            return await how(self._verifying if is_tls else None)
+        except ssl.SSLError as error:
+            flight.tls_problem = tls_problem(error)
             if flight.tls_problem is None:
                 raise
         # Once more, to see the certificate; the page itself is asked for only where the setting allows it.
         flight.may_send = flight.reads_invalid_tls
-        return await session.get(target, ssl=self._reading, allow_redirects=False)
+        return await how(self._reading)
 
-    async def _receive(
-        self, flight: Flight, response: aiohttp.ClientResponse, *, read_errors: bool
-    ) -> Answer:
-        raw = tuple(response.raw_headers)
-        flight.answered(response.status, raw, response.headers.get("Date"))
-        _refuse_framing(response)
-        verdict = admit_headers(response.headers, limit_bytes=self._limits.page_bytes)
+    def _send(self, flight: Flight, exchange: Exchange, target: URL) -> None:
+        """Send the request, once; raises `BadCertificateError` where the certificate alone was wanted."""
+        flight.connected(exchange.transport)
+        if not flight.may_send:
+            raise BadCertificateError
+        head = self._lines.of(target)
+        flight.request_sha256 = hashlib.sha256(head).hexdigest()
+        flight.sends()
+        exchange.send(head, self._limits.idle_s)
+
+    async def _receive(self, flight: Flight, exchange: Exchange, *, read_errors: bool) -> Answer:
+        message, content = await exchange.answer()
+        status, headers, raw = message.code, message.headers, tuple(message.raw_headers)
+        flight.answered(status, raw, headers.get("Date"))
+        _refuse_framing(message)
+        verdict = admit_headers(headers, limit_bytes=self._limits.page_bytes)
         flight.media_type = verdict.media_type
-        is_wanted = 200 <= response.status < 300 or (read_errors and response.status >= 400)
+        is_wanted = 200 <= status < 300 or (read_errors and status >= 400)
         body = b""
-        if is_wanted and response.status not in _NO_BODY:
+        if is_wanted and status not in _NO_BODY:
             if verdict.refused is not None:
                 raise NotTextError("the headers say so", code=verdict.refused)
-            body = await self._read(flight, response, verdict)
-        elif not response.content.at_eof():
+            body = await self._read(flight, exchange, content, verdict, has_length=_has_length(message))
+        elif not content.at_eof():
             flight.reset()
-        return Answer(status=response.status, headers=raw, body=body, fetch=flight.facts())
+        return Answer(status=status, headers=raw, body=body, fetch=flight.facts())
 
-    async def _read(self, flight: Flight, response: aiohttp.ClientResponse, verdict: HeaderVerdict) -> bytes:
+    async def _read(
+        self,
+        flight: Flight,
+        exchange: Exchange,
+        content: StreamReader,
+        verdict: HeaderVerdict,
+        *,
+        has_length: bool,
+    ) -> bytes:
         """Read, decode and judge the body piece by piece."""
         limit = self._limits.page_bytes
         proof = TextProof(verdict.charset, limit_bytes=limit)
         inflater = Inflater() if verdict.is_gzip else None
-        flight.reads(response.content, encoding="gzip" if inflater else None)
+        flight.reads(content, encoding="gzip" if inflater else None)
         is_open = False
-        async for piece in response.content.iter_any():
+
+        def take(piece: bytes) -> None:
+            nonlocal is_open
             if flight.received(piece) > limit:
                 raise NotTextError("the body is over its cap", code="too_large")
             for decoded in inflater.feed(piece) if inflater else (piece,):
@@ -267,9 +290,11 @@ class Transport:
             if not is_open and proof.is_proven:
                 is_open = True
                 flight.open_window(limit + _SLACK_BYTES)
+
+        await exchange.body(take)
         if inflater is not None:
             inflater.finish()
-        elif not _has_length(response) and flight.is_cut_off():
+        elif not has_length and flight.is_cut_off():
             raise aiohttp.ClientPayloadError
         flight.charset = proof.finish()
         body = bytes(proof.body)
@@ -277,28 +302,18 @@ class Transport:
         flight.media_type = verdict.media_type or _proven_type(body)
         return body
 
-    def _session(self, proxy: SocksProxy | None) -> aiohttp.ClientSession:
-        session = self._sessions.get(proxy)
-        if session is None:
-            if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
-                raise ConfigError("The transport needs the plain selector event loop.", "Run without uvloop.")
-            connector = proxy_connector(proxy) if proxy else direct_connector(practice=self._practice)
-            session = open_session(connector, user_agent=self._user_agent, limits=self._limits)
-            self._sessions[proxy] = session
-        return session
 
-
-def _refuse_framing(response: aiohttp.ClientResponse) -> None:
+def _refuse_framing(message: RawResponseMessage) -> None:
     """Refuse what aiohttp would read as a page of unknown length though its coding says otherwise."""
-    codings = response.headers.getall("Transfer-Encoding", ())
-    if [coding.strip().lower() for coding in codings] not in _CODINGS or response.status in _UNASKED:
+    codings = message.headers.getall("Transfer-Encoding", ())
+    if [coding.strip().lower() for coding in codings] not in _CODINGS or message.code in _UNASKED:
         raise BadHttpError
 
 
-def _has_length(response: aiohttp.ClientResponse) -> bool:
+def _has_length(message: RawResponseMessage) -> bool:
     """Say whether the answer told where it ends; else only the end of the connection does."""
-    coding = response.headers.get("Transfer-Encoding", "").strip().lower()
-    return coding == "chunked" or "Content-Length" in response.headers
+    coding = message.headers.get("Transfer-Encoding", "").strip().lower()
+    return coding == "chunked" or "Content-Length" in message.headers
 
 
 def _proven_type(body: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -64,8 +65,7 @@ def _connect_code(cause: BaseException) -> str:
 # In this order: the narrower before the wider.
 _CODES: tuple[tuple[type[BaseException], str], ...] = (
     (BadCertificateError, "tls"),
-    (aiohttp.ClientConnectorCertificateError, "tls"),
-    (aiohttp.ClientConnectorSSLError, "tls"),
+    (ssl.SSLError, "tls"),
     (aiohttp.ConnectionTimeoutError, "connect_timeout"),
     (aiohttp.SocketTimeoutError, "read_timeout"),
     (TimeoutError, "deadline"),

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from crawler.transport.client import Transport
 
 
-class _IgnoredRefusal(Refused, IgnoreRequest):
+class IgnoredRefusal(Refused, IgnoreRequest):
     """A refusal that Scrapy hands to the errback alone."""
 
 
-class _IgnoredFailure(FetchFailed, IgnoreRequest):
+class IgnoredFailure(FetchFailed, IgnoreRequest):
     """A failure that Scrapy hands to the errback alone."""
 
 
@@ -58,7 +58,7 @@ class TextOnlyDownloadHandler(BaseDownloadHandler):
     async def download_request(self, request: Request) -> Response:
         """Give the text answer; raises `Refused` or `FetchFailed`."""
         if request.method != "GET" or request.body:
-            raise _IgnoredRefusal("method")
+            raise IgnoredRefusal("method")
         try:
             answer = await self._transport.fetch(
                 request.url,
@@ -67,10 +67,10 @@ class TextOnlyDownloadHandler(BaseDownloadHandler):
             )
         except Refused as refusal:
             request.meta["fetch"] = refusal.fetch
-            raise _IgnoredRefusal(refusal.code, refusal.fetch) from None
+            raise IgnoredRefusal(refusal.code, refusal.fetch) from None
         except FetchFailed as failure:
             request.meta["fetch"] = failure.fetch
-            raise _IgnoredFailure(failure.code, failure.fetch) from None
+            raise IgnoredFailure(failure.code, failure.fetch) from None
         return _response(request, answer)
 
     async def close(self) -> None:

@@ -37,6 +37,8 @@ class _Key:
     running: int = 0
     next_s: float = -math.inf
     factor: float = 1.0
+    least_s: float = 0.0
+    """The host's own wish; never asked faster."""
     latest: Turn | None = None
     """The request that was let go last; it alone says when the next may start."""
 
@@ -155,7 +157,7 @@ class Pace:
         self._serve()
 
     def _gap_s(self, key: _Key) -> float:
-        delay_s = min(self.delay_s * key.factor, max(self.delay_s, LONGEST_DELAY_S))
+        delay_s = max(min(self.delay_s * key.factor, max(self.delay_s, LONGEST_DELAY_S)), key.least_s)
         return delay_s * (1.0 + self.jitter * self.dice())
 
     def left(self, keys: tuple[str, ...], status: int | None) -> None:
@@ -165,6 +167,10 @@ class Pace:
         if status is not None and keys:
             self._learn(self._keys[keys[0]], status)
         self._serve()
+
+    def at_least(self, key: str, delay_s: float) -> None:
+        """Ask this host no faster than it wishes itself."""
+        self._keys.setdefault(key, _Key()).least_s = delay_s
 
     def _learn(self, host: _Key, status: int) -> None:
         if status not in _ASKS_TO_SLOW_DOWN:
@@ -208,7 +214,7 @@ class Pace:
         now_s = self.clock()
         idle = [name for name, key in self._keys.items() if not key.running and key.next_s <= now_s]
         for name in idle:
-            if self._keys[name].factor <= 1.0:
+            if self._keys[name].factor <= 1.0 and not self._keys[name].least_s:
                 del self._keys[name]
 
 

@@ -87,6 +87,16 @@ class WebServer:
 
     @property
     def paths(self) -> list[str]:
+        """Give path and query of all requests so far, in order, but for the rules for robots."""
+        return [request.path for request in self.page_requests]
+
+    @property
+    def page_requests(self) -> list[Request]:
+        """Give all requests so far, in order, but for the rules for robots."""
+        return [request for request in self.requests if request.path != "/robots.txt"]
+
+    @property
+    def all_paths(self) -> list[str]:
         """Give path and query of all requests so far, in order."""
         return [request.path for request in self.requests]
 

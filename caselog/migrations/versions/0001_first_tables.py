@@ -453,6 +453,7 @@ def upgrade() -> None:
     sa.Column('tls_version', sa.String(length=16), nullable=True),
     sa.Column('tls_valid', sa.Boolean(), nullable=True),
     sa.Column('tls_problem', sa.String(length=40), nullable=True),
+    sa.Column('robots', sa.String(length=16), nullable=True),
     sa.Column('request_headers_sha256', sa.String(length=64), nullable=True),
     sa.Column('response_headers_sha256', sa.String(length=64), nullable=True),
     sa.Column('connections', sa.BigInteger(), nullable=True),

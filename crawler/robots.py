@@ -1,0 +1,160 @@
+"""What a site's robots.txt says of an address: noted on each page, or obeyed (RFC 9309).
+
+One request a site and crawl, through the same transport and pace as all others. Noting does not hold the
+crawl up: the first pages go out before the rules are there, and say nothing of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin, urlsplit
+
+from protego import Protego
+from scrapy import Request
+from scrapy.exceptions import DownloadFailedError, IgnoreRequest
+
+from crawler.reading.address import AddressError, canonical_url, host_key
+from crawler.transport.handler import IgnoredFailure
+from crawler.transport.pin import TransportAddon
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+
+ALLOWED, DISALLOWED = "allowed", "disallowed"
+MOST_BYTES: Final = 500 * 1024
+"""RFC 9309, 2.5: a crawler reads at least 500 KiB."""
+MOST_HOPS: Final = 5
+"""RFC 9309, 2.3.1.2."""
+LONGEST_DELAY_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one robots.txt says; without a parser everything is allowed, unless it could not be had."""
+
+    parsed: Protego | None = None
+    is_unreachable: bool = False
+
+    def allow(self, url: str, agent: str) -> bool:
+        """Tell whether an address may be asked under the rules."""
+        return self.parsed is None or bool(self.parsed.can_fetch(url, agent))
+
+    def delay_s(self, agent: str) -> float:
+        """Return the Crawl-delay that the rules ask for, in seconds, cut at `LONGEST_DELAY_S`."""
+        asked = self.parsed.crawl_delay(agent) if self.parsed else None
+        return min(max(float(asked or 0.0), 0.0), LONGEST_DELAY_S)
+
+
+def rules_of(status: int, text: str) -> Rules:
+    """Return the rules that an answer for robots.txt stands for (RFC 9309, 2.3.1)."""
+    if 200 <= status < 300:
+        return Rules(parsed=Protego.parse(text[:MOST_BYTES]))
+    # 2.3.1.3: what is not available forbids nothing. 2.3.1.4: what cannot be reached forbids everything.
+    return Rules(is_unreachable=status >= 500)
+
+
+def robots_url(url: str) -> str:
+    """Return the address of the robots.txt that rules over an address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/robots.txt"
+
+
+class RobotsMiddleware:
+    """Note or obey the rules for each address of the frontier; a downloader middleware of Scrapy."""
+
+    def __init__(self, crawler: Crawler, *, is_obeyed: bool, agent: str) -> None:
+        self._crawler = crawler
+        self._is_obeyed = is_obeyed
+        self._agent = agent
+        self._known: dict[str, asyncio.Task[Rules]] = {}
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> RobotsMiddleware:
+        """Make the middleware as ``LEADLINE_ROBOTS`` and ``USER_AGENT`` say."""
+        settings = crawler.settings
+        return cls(
+            crawler, is_obeyed=settings.get("LEADLINE_ROBOTS") == "obey", agent=settings.get("USER_AGENT")
+        )
+
+    async def process_request(self, request: Request) -> None:
+        """Write the verdict into ``request.meta["robots"]``.
+
+        Raises:
+            IgnoreRequest: The rules are obeyed and forbid the address.
+            IgnoredFailure: They are obeyed, and could not be had.
+        """
+        if "row" not in request.meta:
+            return  # robots.txt itself, control pages, checks
+        task = self._task_for(request) if self._is_obeyed else self._known.get(host_key(request.url))
+        if task is None or not (self._is_obeyed or task.done()):
+            return
+        rules = await asyncio.shield(task)
+        if self._is_obeyed and rules.is_unreachable:
+            raise IgnoredFailure("robots_unreachable")
+        is_allowed = rules.allow(request.url, self._agent)
+        request.meta["robots"] = ALLOWED if is_allowed else DISALLOWED
+        if self._is_obeyed and not is_allowed:
+            raise IgnoreRequest
+
+    async def process_response(self, request: Request, response: Response) -> Response:
+        """Ask for the rules of a site that has just given a page; a host that wants to be left alone is."""
+        if response.status == 200 and "row" in request.meta:
+            self._task_for(request)
+        return response
+
+    def _task_for(self, request: Request) -> asyncio.Task[Rules]:
+        site = host_key(request.url)
+        task = self._known.get(site)
+        if task is None:
+            task = self._known[site] = asyncio.get_running_loop().create_task(self._ask(request))
+        return task
+
+    async def _ask(self, request: Request) -> Rules:
+        """Fetch the rules of a request's site; what the transport refuses or misses is an answer, too."""
+        url = robots_url(request.url)
+        try:
+            for _ in range(MOST_HOPS):
+                response = await self._fetch(url, request)
+                target = _target(response, url)
+                if target is None:
+                    break
+                url = target
+            else:
+                return Rules()
+        except DownloadFailedError:
+            return Rules(is_unreachable=True)
+        except IgnoreRequest as error:
+            return Rules(is_unreachable=isinstance(error, IgnoredFailure))
+        rules = rules_of(response.status, response.text)
+        if self._is_obeyed:
+            self._slow_down(response, rules)
+        return rules
+
+    async def _fetch(self, url: str, request: Request) -> Response:
+        engine = self._crawler.engine
+        if engine is None:
+            raise IgnoreRequest
+        meta = {"download_slot": request.meta["download_slot"]}
+        return await engine.download_async(Request(url, dont_filter=True, meta=meta))
+
+    def _slow_down(self, response: Response, rules: Rules) -> None:
+        """Keep the Crawl-delay of the site where it is longer than ours."""
+        addon = self._crawler.get_addon(TransportAddon)
+        if addon is not None and addon.transport.pace is not None:
+            for key in response.meta["fetch"].pace_keys[:1]:
+                addon.transport.pace.at_least(key, rules.delay_s(self._agent))
+
+
+def _target(response: Response, url: str) -> str | None:
+    """Return where an answer sends us on the same site; elsewhere we do not go."""
+    location = response.headers.get("Location")
+    if not 300 <= response.status < 400 or location is None:
+        return None
+    try:
+        target = canonical_url(urljoin(url, location.decode("latin-1")))
+        return target if host_key(target) == host_key(url) else None
+    except (AddressError, ValueError):
+        return None
