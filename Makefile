@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test check bench hostile lock clean
+.PHONY: demo test check bench bench-handler bench-crowd hostile fuzz lock clean
 
 demo: $(READY)  ## the practice web and the whole chain on it, about a minute
 	$(BIN)/leadline demo --no-browser
@@ -23,6 +23,9 @@ bench: $(READY)  ## pages per CPU-second and memory, beside stock Scrapy
 
 hostile: $(READY)  ## every hostile case and its bounds in one table, about three minutes
 	$(BIN)/python -m benchmarks.hostile
+
+bench-crowd: $(READY)  ## three hundred sites with and without one hostile in ten, about six minutes
+	$(BIN)/python -m benchmarks.crowd
 
 bench-handler: $(READY)  ## our download handler beside Scrapy's stock one, everything else the same
 	$(BIN)/python -m benchmarks.handler

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PAGE_CPU_S: Final = 1.5
 """Processor time that parsing one page may take; with all around it a page costs less than 2 s."""
-SITE_CPU_S: Final = 10.0
+SITE_CPU_S: Final = 5.0
 """Processor time that the hard pages of one site may take in one crawl."""
 PROCESS_CPU_S: Final = 300.0
 """Processor time after which a process is replaced by a new one."""
