@@ -80,11 +80,15 @@ def _enclosing(starts: list[int], ends: list[int]) -> list[int]:
 
 
 class TextRanges:
-    """A text file of ranges, read when the first address is looked up."""
+    """A text file of ranges, read when the first address is looked up.
 
-    def __init__(self, path: Path) -> None:
+    With `public_only` it is known to hold public addresses only, and is not read for others.
+    """
+
+    def __init__(self, path: Path, *, public_only: bool = False) -> None:
         self.name = path.name
         self._path = path
+        self._public_only = public_only
         self._lock = threading.Lock()
         self._families: dict[int, Ranges] | None = None
         head = _head(path)
@@ -97,6 +101,8 @@ class TextRanges:
 
     def find(self, ip: Address) -> tuple[str, ...] | None:
         """Return the fields that stand behind the range of `ip`."""
+        if self._public_only and not ip.is_global:
+            return None
         with self._lock:
             if self._families is None:
                 self._families = self._load()
@@ -159,8 +165,12 @@ class MmdbRanges:
         return Origin(asn=asn, name=name if isinstance(name, str) else None) if asn else None
 
 
-def open_ranges(path: Path) -> TextRanges | MmdbRanges:
+def open_ranges(path: Path, *, public_only: bool = False) -> TextRanges | MmdbRanges:
     """Open a range file of any known form.
+
+    Args:
+        path: The file.
+        public_only: No other than public addresses can stand in it: a text is not read for them.
 
     Raises:
         ConfigError: The file is missing, unreadable or of an unknown form.
@@ -175,7 +185,11 @@ def open_ranges(path: Path) -> TextRanges | MmdbRanges:
         raise ConfigError(
             f"The range file {path.name} cannot be read.", "Check the path in [enrich]."
         ) from error
-    return MmdbRanges(path) if path.suffix == ".mmdb" or _MMDB_MARK in tail else TextRanges(path)
+    return (
+        MmdbRanges(path)
+        if path.suffix == ".mmdb" or _MMDB_MARK in tail
+        else TextRanges(path, public_only=public_only)
+    )
 
 
 def _head(path: Path) -> list[str]:

@@ -133,7 +133,11 @@ def _countries(settings: SourceSettings) -> tuple[CountrySource, ...]:
     named = [_below(settings, text) for text in settings.country]
     paths = named or [Path(text) for text in DEFAULT_COUNTRY_FILES if Path(text).is_file()]
     # The same file named twice has one vote.
-    return tuple(open_ranges(path) for path in dict.fromkeys(path.resolve() for path in paths))
+    return tuple(
+        # The system's own files take seconds to read; an operator's may hold private ranges.
+        open_ranges(path, public_only=not named)
+        for path in dict.fromkeys(path.resolve() for path in paths)
+    )
 
 
 def _table(settings: SourceSettings) -> str:

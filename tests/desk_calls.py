@@ -83,7 +83,7 @@ def _answer(arguments: list[str], stdin: str | bytes, environment: dict[str, str
             _command().main(args=arguments, prog_name="leadline")
         except SystemExit as leave:
             code = leave.code
-        except Exception:
+        except Exception:  # noqa: BLE001 - ends a program too
             traceback.print_exc()
             code = 1
         sys.stdout.flush()

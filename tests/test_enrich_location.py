@@ -116,6 +116,16 @@ def test_ipv6_ranges_of_the_tor_form(tmp_path: Path) -> None:
     assert source.country(ip_address("2001:db9::7")) is None
 
 
+def test_a_file_of_public_addresses_is_not_read_for_others(tmp_path: Path) -> None:
+    path = tmp_path / "geo"
+    path.write_text("203.0.113.0,203.0.113.255,FI\n")
+    source = open_ranges(path, public_only=True)
+    path.unlink()
+
+    assert source.country(ip_address("203.0.113.7")) is None
+    assert source.country(ip_address("127.0.0.1")) is None
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
