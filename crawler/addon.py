@@ -42,6 +42,7 @@ class WorkspaceAddon:
             "LEADLINE_PAGE_BYTES": crawl.page_bytes,
             "LEADLINE_RESOLVER": list(config.network.resolver),
             "LEADLINE_TOR_SOCKS": tor_socks_of(workspace),
+            "LEADLINE_TOR_CONTROL": config.network.tor.control,
         }
         for name, value in values.items():
             settings.set(name, value, priority=PRIORITY)

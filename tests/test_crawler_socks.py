@@ -10,7 +10,7 @@ import pytest
 from caselog.errors import ConfigError
 from crawler.transport.client import Transport
 from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
-from crawler.transport.socks import SocksProxy, parse_proxy
+from crawler.transport.proxy import Proxy, ProxyKind, parse_proxy
 from tests.servers.certificates import new_authority
 from tests.servers.dns import DnsServer
 from tests.servers.hostile import NOISE, HostileServer, answer, endless, head, page, silence
@@ -181,4 +181,4 @@ def test_a_practice_workspace_uses_proxies_on_loopback_only() -> None:
 
 @pytest.mark.parametrize("text", ["[::1]:9050", "socks5h://[::1]:9050/"])
 def test_a_proxy_may_have_an_ipv6_address(text: str) -> None:
-    assert parse_proxy(text, practice=True) == SocksProxy(ip="::1", port=9050)
+    assert parse_proxy(text, practice=True) == Proxy(ip="::1", port=9050)

@@ -35,8 +35,9 @@ from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
 from crawler.transport.flight import Flight
 from crawler.transport.inflate import Inflater
 from crawler.transport.pace import pace_keys
+from crawler.transport.proxy import parse_proxy
 from crawler.transport.resolver import ResolveError, Resolver, addresses_in
-from crawler.transport.socks import parse_proxy
+from crawler.transport.tor import WITHOUT_TOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,14 +45,18 @@ if TYPE_CHECKING:
     from aiohttp.http import RawResponseMessage
     from aiohttp.streams import StreamReader
 
+    from crawler.transport.admission import HeaderVerdict
     from crawler.transport.exchange import Exchange
     from crawler.transport.pace import Pace
-    from crawler.transport.socks import SocksProxy
+    from crawler.transport.proxy import Proxy
+    from crawler.transport.tor import TorControl
 
 _SLACK_BYTES = 32 * 1024
 """Wire bytes granted over the body's cap for chunk sizes and TLS records."""
 _CODINGS: tuple[list[str], ...] = ([], ["chunked"], ["identity"])
 _NO_BODY = frozenset({204, 205})
+_BODILESS = frozenset({101, 204, 304})
+"""Answers whose body the parser never gives, though a server may well send one."""
 _UNASKED = frozenset({206, 226})
 """A part, or a difference: answers to what we never ask (RFC 9110, 14; RFC 3229)."""
 
@@ -65,7 +70,9 @@ class Transport:
         limits: Time and size.
         nameservers: See `Resolver`.
         tor_socks: ``ip:port`` of Tor's SOCKS port; without it onions are refused.
-        vantage: ``socks5h://ip:port`` through which all that is no onion goes.
+        tor_control: Says whether Tor is ready; without it onions are asked for at once.
+        circle: Tor takes other circuits than for the same onion in another circle.
+        vantage: ``socks5h://ip:port`` or ``http://ip:port``, through which all that is no onion goes.
         ca_file: Authorities to trust instead of the system's.
         may_read_invalid_tls: Read pages behind a certificate that fails, and say so in the facts.
         pace: Shared by all who ask the same hosts; without one nobody waits.
@@ -82,6 +89,8 @@ class Transport:
         limits: Limits | None = None,
         nameservers: Iterable[str] = (),
         tor_socks: str | None = None,
+        tor_control: TorControl | None = None,
+        circle: str = "x",
         vantage: str | None = None,
         ca_file: str | None = None,
         may_read_invalid_tls: bool = True,
@@ -91,7 +100,8 @@ class Transport:
         self._limits = limits or Limits()
         self._lines = HeaderLines(user_agent)
         self._resolver = Resolver(nameservers, practice=practice, timeout_s=self._limits.connect_s)
-        self._tor = parse_proxy(tor_socks, practice=practice) if tor_socks else None
+        self._tor = parse_proxy(tor_socks, practice=practice, circle=circle) if tor_socks else None
+        self.tor_control = tor_control
         self._vantage = parse_proxy(vantage, practice=practice) if vantage else None
         self.pace = pace
         self._may_read_invalid_tls = may_read_invalid_tls
@@ -125,7 +135,11 @@ class Transport:
         is_onion = host.rstrip(".").lower().endswith(".onion")
         proxy = self._tor if is_onion else self._vantage
         if is_onion and proxy is None:
-            raise Refused("onion_without_tor")
+            raise Refused(WITHOUT_TOR)
+        if is_onion and self.tor_control is not None:
+            code = await self.tor_control.refusal()
+            if code is not None:
+                raise Refused(code)
         if self._practice and proxy is not None and not is_onion:
             await self._refuse_relaying(host)
         flight = Flight("tor" if is_onion else "proxy" if proxy else "direct")
@@ -184,7 +198,7 @@ class Transport:
         await self._resolver.close()
 
     async def _fly(
-        self, flight: Flight, target: URL, proxy: SocksProxy | None, *, total_s: float, read_errors: bool
+        self, flight: Flight, target: URL, proxy: Proxy | None, *, total_s: float, read_errors: bool
     ) -> Answer:
         """Run one request under its deadline; whatever goes wrong ends in a reset."""
         deadline = asyncio.timeout(total_s)
@@ -220,14 +234,14 @@ class Transport:
         if flight.end():
             self._ending.add(flight)
 
-    async def _connect(self, flight: Flight, target: URL, proxy: SocksProxy | None) -> Exchange:
+    async def _connect(self, flight: Flight, target: URL, proxy: Proxy | None) -> Exchange:
         """Connect for the request: verifying the certificate, else, before anything is sent, without."""
         if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
             raise ConfigError("The transport needs the plain selector event loop.", "Run without uvloop.")
         is_tls = target.scheme == "https"
-        how = partial(
-            connect, flight, target, proxy=proxy, connect_s=self._limits.connect_s, practice=self._practice
-        )
+        # To meet an onion takes Tor a good part of its deadline, and nothing else limits it.
+        connect_s = self._limits.onion_total_s if flight.via == "tor" else self._limits.connect_s
+        how = partial(connect, flight, target, proxy=proxy, connect_s=connect_s, practice=self._practice)
         try:
             return await how(self._verifying if is_tls else None)
         except ssl.SSLError as error:
@@ -261,7 +275,7 @@ class Transport:
             if verdict.refused is not None:
                 raise NotTextError("the headers say so", code=verdict.refused)
             body = await self._read(flight, exchange, content, verdict, has_length=_has_length(message))
-        elif not content.at_eof():
+        elif status in _BODILESS or not content.at_eof():
             flight.reset()
         return Answer(status=status, headers=raw, body=body, fetch=flight.facts())
 

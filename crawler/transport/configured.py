@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from crawler.transport.client import Transport
 from crawler.transport.fetch import Limits
 from crawler.transport.pace import Pace
+from crawler.transport.tor import TorControl
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
@@ -22,6 +23,7 @@ def transport_from(settings: BaseSettings) -> Transport:
         user_agent=settings.get("USER_AGENT") or NEUTRAL_USER_AGENT,
         nameservers=settings.getlist("LEADLINE_RESOLVER"),
         tor_socks=settings.get("LEADLINE_TOR_SOCKS"),
+        tor_control=_tor_control(settings),
         vantage=settings.get("LEADLINE_VANTAGE"),
         ca_file=settings.get("LEADLINE_CA_FILE"),
         may_read_invalid_tls=settings.get("LEADLINE_TLS_INVALID", "read") == "read",
@@ -37,3 +39,8 @@ def transport_from(settings: BaseSettings) -> Transport:
             per_host=settings.getint("CONCURRENT_REQUESTS_PER_DOMAIN"),
         ),
     )
+
+
+def _tor_control(settings: BaseSettings) -> TorControl | None:
+    socks, control = settings.get("LEADLINE_TOR_SOCKS"), settings.get("LEADLINE_TOR_CONTROL")
+    return TorControl(control, socks=socks) if socks and control else None

@@ -16,8 +16,8 @@ from aiohappyeyeballs import pop_addr_infos_interleave, start_connection
 from aiohttp.client_proto import ResponseHandler
 
 from caselog.errors import ConfigError
+from crawler.transport.proxy import connect_through
 from crawler.transport.sockets import AddressInfo, AddressRefusedError, GuardedSocket, open_guarded
-from crawler.transport.socks import connect_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from crawler.transport.flight import Flight
-    from crawler.transport.socks import SocksProxy
+    from crawler.transport.proxy import Proxy
 
 ACCEPT = "text/html, application/xhtml+xml;q=0.9, text/plain;q=0.8, */*;q=0"
 NEXT_ADDRESS_S = 0.25
@@ -174,7 +174,7 @@ async def connect(
     target: URL,
     tls: ssl.SSLContext | None,
     *,
-    proxy: SocksProxy | None,
+    proxy: Proxy | None,
     connect_s: float,
     practice: bool,
 ) -> Exchange:
@@ -182,7 +182,7 @@ async def connect(
 
     Raises:
         ssl.SSLError: The handshake failed, or the certificate did.
-        OSError: No address could be connected to; an `AddressRefusedError`, a `SocksError` and, when it took
+        OSError: No address could be connected to; an `AddressRefusedError`, a `ProxyError` and, when it took
             longer than ``connect_s``, an `aiohttp.ConnectionTimeoutError`.
     """
     host, port = target.raw_host or "", target.port or 0
@@ -218,9 +218,7 @@ async def _directly(  # noqa: PLR0913  # each is a fact of its own
     raise failure
 
 
-async def _first_connected(
-    flight: Flight, places: Sequence[AddressInfo], *, practice: bool
-) -> socket.socket:
+async def _first_connected(flight: Flight, places: Sequence[AddressInfo], *, practice: bool) -> socket.socket:
     """Give the first socket that connects; several addresses are tried side by side (RFC 8305, 5)."""
 
     def open_socket(info: AddressInfo) -> GuardedSocket:

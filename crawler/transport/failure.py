@@ -12,7 +12,7 @@ from crawler.transport.admission import NotTextError
 from crawler.transport.certificate import BadCertificateError
 from crawler.transport.fetch import FetchFailed, Refused
 from crawler.transport.resolver import ResolveError
-from crawler.transport.socks import SocksError
+from crawler.transport.sockets import ProxyError
 
 if TYPE_CHECKING:
     from crawler.transport.fetch import Fetch
@@ -44,7 +44,7 @@ def _failure_code(error: BaseException) -> str:
     cause = getattr(error, "os_error", error)
     if isinstance(cause, ResolveError):
         return f"dns_{cause.code}"
-    if isinstance(cause, SocksError):
+    if isinstance(cause, ProxyError):
         return cause.code
     for kinds, code in _CODES:
         if isinstance(error, kinds):

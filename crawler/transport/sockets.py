@@ -44,6 +44,18 @@ class AddressRefusedError(OSError):
         self.code = code
 
 
+class ProxyError(OSError):
+    """The proxy did not connect us.
+
+    Args:
+        code: The failure code for records, such as ``proxy`` or ``onion_not_found``.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"the proxy did not connect: {code}")
+        self.code = code
+
+
 class BudgetSpentError(OSError):
     """The peer sent more than it may; an ``OSError`` so that the event loop drops the connection quietly."""
 
