@@ -39,7 +39,8 @@ class TextOnlyDownloadHandler(BaseDownloadHandler):
     Settings: ``LEADLINE_PRACTICE``, ``LEADLINE_RESOLVER``, ``LEADLINE_TOR_SOCKS``,
     ``LEADLINE_TOR_CONTROL``, ``LEADLINE_VANTAGE``, ``LEADLINE_CA_FILE``, ``LEADLINE_TLS_INVALID`` (``read``
     or ``refuse``), ``LEADLINE_PAGE_BYTES``, ``LEADLINE_CONNECT_S``, ``LEADLINE_IDLE_S``,
-    ``LEADLINE_TOTAL_S``, ``LEADLINE_ONION_TOTAL_S`` and ``USER_AGENT``. ``request.meta["read_errors"]`` asks for the text of error pages as well;
+    ``LEADLINE_TOTAL_S``, ``LEADLINE_ONION_TOTAL_S`` and ``USER_AGENT``.
+    ``request.meta["read_errors"]`` asks for the text of error pages as well;
     ``request.meta["reads_invalid_tls"]`` False refuses pages behind a certificate that fails.
     """
 
