@@ -1,4 +1,4 @@
-"""Send one GET over one connection of our own and take its answer: sockets, TLS and aiohttp's parser, no more.
+"""Send one GET over one connection of our own and take its answer: sockets, TLS, aiohttp's parser.
 
 aiohttp's sessions, pools, redirects and repeats are left out: a request has its own connection, is written
 once, and everything that may happen to it is decided by its flight.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -20,6 +19,7 @@ from crawler.transport.proxy import connect_through
 from crawler.transport.sockets import AddressInfo, AddressRefusedError, GuardedSocket, open_guarded
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Sequence
 
     from aiohttp.http import RawResponseMessage
@@ -196,7 +196,7 @@ async def connect(
         raise aiohttp.ConnectionTimeoutError from None
 
 
-async def _directly(  # noqa: PLR0913  # each is a fact of its own
+async def _directly(
     flight: Flight, host: str, port: int, tls: ssl.SSLContext | None, *, connect_s: float, practice: bool
 ) -> Exchange:
     """Connect to one of the addresses; where the handshake with one fails, the others are tried."""
