@@ -30,6 +30,11 @@ bench-crowd: $(READY)  ## three hundred sites with and without one hostile in te
 bench-handler: $(READY)  ## our download handler beside Scrapy's stock one, everything else the same
 	$(BIN)/python -m benchmarks.handler
 
+SECONDS ?= 60
+fuzz: $(READY)  ## each fuzz target for SECONDS seconds, guided by coverage where atheris has a wheel
+	$(BIN)/python -m pip install --quiet 'atheris>=3.0' || echo "atheris cannot be installed here: fuzzing by chance"
+	$(BIN)/python -m tests.fuzz all --seconds $(SECONDS)
+
 lock:  ## new versions for requirements.lock (needs uv)
 	uv pip compile pyproject.toml --group dev --extra postgresql --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
