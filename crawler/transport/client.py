@@ -57,8 +57,6 @@ _CODINGS: tuple[list[str], ...] = ([], ["chunked"], ["identity"])
 _NO_BODY = frozenset({204, 205})
 _BODILESS = frozenset({101, 204, 304})
 """Answers whose body the parser never gives, though a server may well send one."""
-_BODILESS = frozenset({101, 204, 304})
-"""Answers whose body the parser never gives, though a server may well send one."""
 _UNASKED = frozenset({206, 226})
 """A part, or a difference: answers to what we never ask (RFC 9110, 14; RFC 3229)."""
 
