@@ -140,7 +140,7 @@ class DecodingJudge:
             return self._feed_ascii(piece)
         try:
             text = self._decoder.decode(piece)
-        except UnicodeDecodeError:
+        except UnicodeError:  # a decoder whose buffer runs over raises the wider one
             return self._judge(self._decode_leniently(piece))
         if is_whole and _is_clean_utf8(piece):
             return self._faults.add(characters=len(text), hard=0)
@@ -150,7 +150,7 @@ class DecodingJudge:
         """Take the end; a character cut off at the end is one fault."""
         try:
             self._decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
+        except UnicodeError:  # a decoder whose buffer runs over raises the wider one
             return self._faults.add(characters=0, hard=1, first_hard=0)
         return True
 

@@ -61,7 +61,7 @@ def admitting_urls(data: bytes) -> None:
     url = data.decode("utf-8", "replace")
     for practice in (False, True):
         if admit_url(url, practice=practice) is None:
-            hold(url.startswith(("http://", "https://")), "an admitted address is http or https")
+            hold(url.lower().startswith(("http://", "https://")), "an admitted address is http or https")
             try:
                 host = URL(url, encoded=url.isascii()).raw_host
             except ValueError:
