@@ -12,7 +12,7 @@ from crawler.addon import user_agent
 from crawler.reading.address import host_key
 from crawler.scope import is_excluded
 from crawler.transport.client import Transport
-from crawler.transport.tor import tor_socks_of
+from crawler.transport.tor import TorControl, tor_socks_of
 
 if TYPE_CHECKING:
     from caselog.workspace import Workspace
@@ -44,12 +44,13 @@ def _refuse_strangers(workspace: Workspace, host: str) -> None:
 
 
 async def _fetch(workspace: Workspace, url: str) -> tuple[str, str]:
-    network = workspace.config.network
+    network, tor_socks = workspace.config.network, tor_socks_of(workspace)
     transport = Transport(
         practice=workspace.practice,
         user_agent=user_agent(network.user_agent, contact=workspace.config.authority.contact),
         nameservers=list(network.resolver),
-        tor_socks=tor_socks_of(workspace),
+        tor_socks=tor_socks,
+        tor_control=TorControl(network.tor.control, socks=tor_socks) if tor_socks else None,
     )
     try:
         answer = await transport.fetch(url)

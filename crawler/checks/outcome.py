@@ -44,6 +44,9 @@ NOT_TEXT: Final = frozenset({"media_type", "attachment"})
 NOBODY_THERE: Final = frozenset({"private_address"})
 """Refusals of addresses that nobody on the internet reaches: a name pointed into the void."""
 
+OUR_TROUBLE: Final = frozenset({"onion_without_tor", "tor_not_ready"})
+"""Refusals that say something of us, and nothing of the host."""
+
 
 def containment(stored: Stored, look: Look) -> float | None:
     """Return which share of the stored sketch stands in the page, 0 to 1.
@@ -140,6 +143,8 @@ def _unanswered(look: Look) -> Signal:
 
 def _refused(look: Look) -> Signal:
     """Judge an answer whose body we would not read: a person looks, unless the status speaks for itself."""
+    if look.refused in OUR_TROUBLE:
+        return Signal.TRANSIENT
     if look.refused in NOBODY_THERE:
         return Signal.UNREACH
     if look.is_challenge or look.status in WALL_STATUS:

@@ -212,6 +212,7 @@ class CrawlSession:
             "requests": self.counts["requests"],
             "refused_media": self.counts["refused_media"],
             "bytes": self.counts["bytes"],
+            "onions_put_off": self.counts["onions_put_off"],
             "put_off": sum(site.left_over() for site in self.sites.values()),
             "seconds": round(self.clock() - self.started_s, 3),
             "cpu_seconds": round(time.process_time() - self.started_cpu_s, 3),

@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     from crawler.checks.removal import State
     from crawler.checks.watched import Watched
 
-OWN, BOTH = "own", "own+second"
+OWN, BOTH, CIRCUITS = "own", "own+second", "own+circuits"
+"""Which views were taken: ours, with the second vantage, or with new circuits through Tor."""
+TWO_VIEWS = frozenset({BOTH, CIRCUITS})
 
 
 @dataclass(slots=True)
@@ -88,6 +90,7 @@ class ChecksSpider(Spider):
         self._controls: dict[tuple[str, str, str], Controls] = {}
         self._slots = asyncio.Semaphore(workspace.config.crawl.hosts_at_once)
         self._second: Transport | None = None
+        self._circuits: Transport | None = None
         self._sandbox = Sandbox()
 
     @classmethod
@@ -107,13 +110,14 @@ class ChecksSpider(Spider):
         by_site: dict[int, list[Watched]] = {}
         for item in self._watched:
             by_site.setdefault(item.evidence.site_id, []).append(item)
-        self._second = self._second_transport()
+        self._second, self._circuits = self._second_transport(), self._circuits_transport()
         try:
             await asyncio.gather(*(self._check_site(items) for items in by_site.values()))
         finally:
             await self._sandbox.close()
-            if self._second is not None:
-                await self._second.close()
+            for transport in (self._second, self._circuits):
+                if transport is not None:
+                    await transport.close()
         return
         yield
 
@@ -136,17 +140,34 @@ class ChecksSpider(Spider):
         taken = await looker.look(item.url, compared)
         signal, requests = await self._signal(looker, item, compared, stored, taken)
         vantage = OWN
-        if self._second is not None and needs_second_vantage(signal):
-            other = Looker(
-                self._second_fetcher(),
-                may_contact(self._workspace, item.host),
-                vantage=BOTH,
-                sandbox=self._sandbox,
-            )
+        other = await self._second_looker(item) if needs_second_vantage(signal) else None
+        if other is not None:
             theirs = await other.look(item.url, compared)
             said, more = await self._signal(other, item, compared, stored, theirs)
-            signal, requests, vantage = weaker(signal, said), requests + more, BOTH
+            signal, requests, vantage = weaker(signal, said), requests + more, other.vantage
         self._record(item, stored, taken, signal, requests=requests, vantage=vantage)
+
+    async def _second_looker(self, item: Watched) -> Looker | None:
+        """Return who looks a second time: from the second vantage, at an onion through new circuits.
+
+        An onion is never named to the second vantage, which may ask DNS for it. It sees no address of ours
+        that it could shut out; what can be wrong is our Tor, so Tor itself must say that it works.
+        """
+        transport, vantage = self._second, BOTH
+        if _is_onion(item):
+            transport, vantage = await self._renewed(), CIRCUITS
+        if transport is None:
+            return None
+        allowed = may_contact(self._workspace, item.host)
+        return Looker(self._fetcher_of(transport), allowed, vantage=vantage, sandbox=self._sandbox)
+
+    async def _renewed(self) -> Transport | None:
+        control = self._circuits.tor_control if self._circuits else None
+        if control is None:
+            return None
+        await control.renew()
+        is_ready = await control.refusal() is None and control.is_vouched_for
+        return self._circuits if is_ready else None
 
     async def _signal(
         self, looker: Looker, item: Watched, compared: Compared, stored: Stored, taken: Taken
@@ -213,12 +234,12 @@ class ChecksSpider(Spider):
         *,
         elsewhere: bool,
     ) -> State:
-        latest = Step(at=now, signal=signal, is_elsewhere=elsewhere, has_second_vantage=vantage == BOTH)
+        latest = Step(at=now, signal=signal, is_elsewhere=elsewhere, has_second_vantage=vantage in TWO_VIEWS)
         return next_state(
             [step_of(row) for row in history],
             latest,
             recorded_at=item.evidence.recorded_at,
-            onion=bare_host(item.host).endswith(".onion"),
+            onion=_is_onion(item),
             ladder_hours=self._workspace.config.checks.ladder_hours,
             jitter=SystemRandom().uniform(-0.2, 0.2),
         )
@@ -235,11 +256,9 @@ class ChecksSpider(Spider):
 
         return fetch
 
-    def _second_fetcher(self) -> Callable[[str], Awaitable[Seen]]:
-        transport = self._second
-
+    def _fetcher_of(self, transport: Transport) -> Callable[[str], Awaitable[Seen]]:
         async def fetch(url: str) -> Seen:
-            answer = await transport.fetch(url, read_errors=True)  # type: ignore[union-attr]  # made in start
+            answer = await transport.fetch(url, read_errors=True)
             headers = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers
             }
@@ -258,6 +277,21 @@ class ChecksSpider(Spider):
             nameservers=list(network.resolver),
             vantage=network.second_vantage,
             pace=addon.transport.pace if (addon := self.crawler.get_addon(TransportAddon)) else None,
+        )
+
+    def _circuits_transport(self) -> Transport | None:
+        """Return a way to onions on other circuits than the crawl's own."""
+        addon = self.crawler.get_addon(TransportAddon)
+        socks = self.settings.get("LEADLINE_TOR_SOCKS")
+        if addon is None or not socks or not any(map(_is_onion, self._watched)):
+            return None
+        return Transport(
+            practice=self._workspace.practice,
+            user_agent=self.settings["USER_AGENT"],
+            tor_socks=socks,
+            tor_control=addon.transport.tor_control,
+            circle=secrets.token_hex(8),
+            pace=addon.transport.pace,
         )
 
     def _compared(self, evidence: Evidence) -> Compared:
@@ -284,6 +318,10 @@ def control_urls(url: str) -> list[str]:
     return siblings if url == root else [*siblings, root]
 
 
+def _is_onion(item: Watched) -> bool:
+    return bare_host(item.host).endswith(".onion")
+
+
 def step_of(row: Check | Decision) -> Step:
     """Return one row of an item's history as the state machine reads it."""
     if isinstance(row, Check):
@@ -291,7 +329,7 @@ def step_of(row: Check | Decision) -> Step:
             at=row.checked_at,
             signal=row.signal,
             is_elsewhere=row.moved,
-            has_second_vantage=row.vantage == BOTH,
+            has_second_vantage=row.vantage in TWO_VIEWS,
         )
     return Step(at=row.decided_at, word=row.verdict)
 

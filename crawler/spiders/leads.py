@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,12 @@ from caselog.records.ids import LeadId
 from caselog.workspace import open_workspace
 from crawler.crawl.controls import fetch_controls
 from crawler.crawl.judge import Judge, Matching, Retry
+from crawler.crawl.lanes import MOST_STALLS
 from crawler.crawl.recorder import Job, Recorder, Result
 from crawler.crawl.session import CrawlOptions, open_session
+from crawler.transport.fetch import Refused
 from crawler.transport.pin import TransportAddon
+from crawler.transport.tor import NOT_READY, WITHOUT_TOR
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -137,7 +141,29 @@ class LeadsSpider(Spider):
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         row: Pending = request.meta["row"]
         error = failure.value or RuntimeError()
+        if isinstance(error, Refused) and error.code in NO_TOR_CODES:
+            self._leave_onion(row, error.code)
+            return
         await self._settle(request.meta, self.judge.failure(row, error))
+
+    def _leave_onion(self, row: Pending, code: str) -> None:
+        """Leave an onion for a crawl that has a Tor: its address stays pending, and a page says why."""
+        site, now_s = self.session.sites[row.site_id], time.monotonic()
+        site.settled(row, now_s, failed=True)
+        site.stalls = MOST_STALLS
+        tried = (None, Result(outcome=Outcome.REFUSED, refused=code))
+        # This was no attempt: nobody was asked.
+        self.recorder.put_off(site, replace(row, attempts=row.attempts - 1), datetime.now(UTC), tried)
+        site.put_off(row, now_s)
+        self.session.counts["pages"] += 1
+        self.session.counts["onions_put_off"] += 1
+
+    async def _renew_circuits(self, row: Pending, fetch: Fetch | None) -> None:
+        """Ask Tor for new circuits before an onion that it could not reach is asked a third time."""
+        control = self.transport.tor_control if self.transport else None
+        is_unreached = fetch is not None and fetch.via == "tor" and fetch.status is None
+        if control is not None and is_unreached and row.attempts == MOST_ATTEMPTS - 2:
+            await control.renew()
 
     async def _retry(self, asked: dict[str, Any], retry: Retry) -> None:
         """Ask again later; after the last attempt the failure is the answer."""
@@ -147,6 +173,7 @@ class LeadsSpider(Spider):
         if row.attempts + 1 >= MOST_ATTEMPTS:
             await self._write(asked, retry.final)
             return
+        await self._renew_circuits(row, fetch)
         wait_s, now_s = min(retry.wait_s, MOST_WAIT_S), time.monotonic()
         is_stall = site.settled(row, now_s, fetch, failed=True)
         if retry.whole_site:
@@ -192,6 +219,9 @@ MEDIA_CODES = frozenset({"media_type", "binary", "attachment", "too_large", "enc
 """Refusals that count as media."""
 GIVEN_UP_CODES = MEDIA_CODES | {"parser_bomb"}
 """Refusals after which the whole pattern is left alone."""
+
+NO_TOR_CODES = frozenset({WITHOUT_TOR, NOT_READY})
+"""Refusals of onions that end when Tor is set, or ready."""
 
 
 def _options(arguments: dict[str, Any]) -> CrawlOptions:

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -165,6 +166,8 @@ class TorNetwork:
             self._launch(root / name, torrc + authorities)
         for at in range(self.relays):
             self._launch(root / f"relay{at}", _RELAY.format(or_port="auto") + authorities)
+        # A client that comes before the consensus asks again only much later.
+        self._wait(lambda: self._is_agreed(pairs), began_s + READY_S, "authorities did not agree")
         client = root / "client"
         self._launch(client, _CLIENT.format(folder=client) + authorities)
         self._connect(client, began_s + READY_S)
@@ -185,6 +188,14 @@ class TorNetwork:
         self.controller.authenticate()
         self._wait(self._is_ready, until_s, "did not reach its network")
         self.socks = self.controller.get_info("net/listeners/socks").strip('"')
+
+    def _is_agreed(self, pairs: list[tuple[int, int]]) -> bool:
+        """Tell whether every authority serves a consensus that lists every node as an onion directory."""
+        return all(
+            sum(b" HSDir " in line for line in _consensus(dir_port).splitlines() if line.startswith(b"s "))
+            >= len(pairs) + self.relays
+            for _, dir_port in pairs
+        )
 
     def _is_ready(self) -> bool:
         return "PROGRESS=100" in self.controller.get_info("status/bootstrap-phase")
@@ -249,6 +260,16 @@ def _tor(folder: Path, settings: str) -> subprocess.Popen[bytes]:
 
 def _node(folder: Path) -> str:
     return _NODE.format(name=folder.name, folder=folder, nothing=folder.parent / "nothing", owner=os.getpid())
+
+
+def _consensus(dir_port: int) -> bytes:
+    """Return what an authority serves as the network's state, nothing while it has none."""
+    url = f"http://127.0.0.1:{dir_port}/tor/status-vote/current/consensus-microdesc"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bytes(answer.read())
+    except OSError:
+        return b""
 
 
 def _free_ports(count: int) -> list[int]:
