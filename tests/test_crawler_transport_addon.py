@@ -106,7 +106,7 @@ def test_a_spider_cannot_bring_its_own_handler() -> None:
         got, reason = crawl(*(Request(url) for url in urls), spider=StubbornBaker)
 
     assert reason == "finished"
-    assert [type(got[url]).__name__ for url in urls] == ["_IgnoredRefusal", "NotSupported", "NotSupported"]
+    assert [type(got[url]).__name__ for url in urls] == ["IgnoredRefusal", "NotSupported", "NotSupported"]
 
 
 def test_a_spider_cannot_turn_on_what_policy_turns_off() -> None:
