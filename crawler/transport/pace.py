@@ -185,26 +185,36 @@ class Pace:
             return
         now_s, wake_s = self.clock(), math.inf
         wanted: set[str] = set()
+        blocked: set[tuple[str, ...]] = set()
         left: list[_Waiting] = []
         for waiting in self._queue:
             keys = waiting.turn.keys
+            if keys in blocked:  # behind another that waits for just the same
+                left.append(waiting)
+                continue
             at_s = math.inf if wanted.intersection(keys) else self.free_at(keys)
             if at_s <= now_s:
                 self._take(waiting.turn)
                 waiting.granted.set_result(None)
                 continue
             wanted.update(keys)
+            blocked.add(keys)
             wake_s = min(wake_s, at_s)
             left.append(waiting)
         self._queue = left
         self._wake_at(wake_s, now_s)
 
     def _wake_at(self, wake_s: float, now_s: float) -> None:
+        """Look again at ``wake_s``; a look that comes earlier does no harm, and its timer stays."""
+        if wake_s == math.inf:
+            return
+        loop = asyncio.get_running_loop()
+        at_s = loop.time() + max(0.0, wake_s - now_s)
         if self._timer is not None:
+            if self._timer.when() <= at_s:
+                return
             self._timer.cancel()
-            self._timer = None
-        if wake_s < math.inf:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, wake_s - now_s), self._woken)
+        self._timer = loop.call_at(at_s, self._woken)
 
     def _woken(self) -> None:
         self._timer = None
