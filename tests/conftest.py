@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_public_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Trust no public certificate authority: no test meets one, and each crawl would read them all."""
+    empty = tmp_path_factory.mktemp("authorities") / "none.pem"
+    empty.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(empty))
+        patch.setenv("SSL_CERT_DIR", str(empty.parent))
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """Give the address of a running server's first database."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from caselog.records.pages import Evidence, Page
 from tests.desk_calls import Desk, desk
+from tests.warm import WarmProgram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.servers.web import Reply
+    from tests.warm import Child
 
 TERM = "desemstarter"
 SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
@@ -131,8 +133,16 @@ class Program:
 
     work: Desk
     folder: Path
+    warm: WarmProgram | None = None
     printed: list[bytes] = field(default_factory=list)
     warned: list[bytes] = field(default_factory=list)
+
+    @contextmanager
+    def warmed(self) -> Iterator[Program]:
+        """Start commands from a process that has the modules loaded, for tests that start many."""
+        with WarmProgram(self.environment("ada"), self.folder) as self.warm:
+            yield self
+        self.warm = None
 
     def environment(self, user: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADLINE_")}
@@ -142,7 +152,9 @@ class Program:
         ours = {"LEADLINE_WORKSPACE": str(self.work.folder), "LEADLINE_USER": user, "PYTHONPATH": ROOT}
         return {**kept, **places, **ours, "NO_COLOR": "1", "COLUMNS": "200"}
 
-    def start(self, *arguments: str, user: str = "ada") -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, user: str = "ada") -> subprocess.Popen[bytes] | Child:
+        if self.warm:
+            return self.warm.start(*arguments, environment=self.environment(user))
         return subprocess.Popen(
             [sys.executable, "-m", "desk.cli", *arguments],
             stdin=subprocess.DEVNULL,
@@ -153,15 +165,15 @@ class Program:
         )
 
     def run(self, *arguments: str, user: str = "ada") -> int:
-        with self.start(*arguments, user=user) as child:
+        with running(self.start(*arguments, user=user)) as child:
             out, err = child.communicate(timeout=WAIT_S)
         self.printed.append(out)
         self.warned.append(err)
-        return child.returncode
+        return child.wait()
 
 
 @contextmanager
-def running(child: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def running(child: subprocess.Popen[bytes] | Child) -> Iterator[subprocess.Popen[bytes] | Child]:
     """End a child that a test started, however the test goes."""
     try:
         yield child

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,13 +26,14 @@ from tests.crawl_samples import (
     redirect,
     work_at,
 )
+from tests.desk_calls import Desk
 from tests.servers.dns import DnsServer
 from tests.servers.web import WebServer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.desk_calls import Desk
     from tests.servers.web import Reply
 
 START = datetime.now(UTC)
@@ -49,9 +51,32 @@ def site() -> dict[str, Any]:
     return {"/": ROOT_PAGE, "/t/1": PAGE, "/t/2": html("other", extra=FRAME), "*": MISSING}
 
 
-def watched(tmp_path: Path, server: WebServer, **settings: Any) -> Desk:
+@pytest.fixture(scope="module")
+def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WebServer, Desk]]:
+    """Give a site and a workspace that has crawled it, to copy."""
+    with WebServer(site()) as server:
+        yield server, watched(tmp_path_factory.mktemp("crawled"), server)
+
+
+@pytest.fixture
+def server(crawled: tuple[WebServer, Desk]) -> WebServer:
+    """Give the site as it was when it was crawled."""
+    server, _ = crawled
+    server.routes = site()
+    return server
+
+
+@pytest.fixture
+def work(crawled: tuple[WebServer, Desk], tmp_path: Path) -> Desk:
+    """Give a workspace of the test's own that has crawled the site and found one evidence page."""
+    _, made = crawled
+    shutil.copytree(made.folder, tmp_path / "workspace")
+    return Desk(folder=tmp_path / "workspace")
+
+
+def watched(tmp_path: Path, server: WebServer) -> Desk:
     """Crawl a site with one evidence page, and give the workspace."""
-    work = work_at(tmp_path, **settings)
+    work = work_at(tmp_path)
     assert work.add_leads(server.url("/")).code == 0
     crawl(work)
     assert len(records(work, Evidence)) == 1
@@ -81,10 +106,8 @@ def signal_of(work: Desk, *, hours: float = 0) -> str:
 # ---- what is no removal
 
 
-def test_a_page_that_stands_is_present(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        (check,) = look(work)
+def test_a_page_that_stands_is_present(server: WebServer, work: Desk) -> None:
+    (check,) = look(work)
 
     assert (check.signal.value, check.state.value, check.http_status) == ("PRESENT", "LIVE", 200)
     assert check.containment == 1.0
@@ -102,20 +125,16 @@ WALLS: dict[str, Reply] = {
 
 
 @pytest.mark.parametrize("name", WALLS)
-def test_a_wall_is_blocked_and_not_gone(tmp_path: Path, name: str) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        server.routes |= {"/t/1": WALLS[name], "/login": LOGIN}
+def test_a_wall_is_blocked_and_not_gone(server: WebServer, work: Desk, name: str) -> None:
+    server.routes |= {"/t/1": WALLS[name], "/login": LOGIN}
 
-        assert signal_of(work) == "BLOCKED"
+    assert signal_of(work) == "BLOCKED"
 
 
-def test_a_page_whose_status_alone_says_missing_is_present(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        server.routes["/t/1"] = (404, *PAGE[1:])
+def test_a_page_whose_status_alone_says_missing_is_present(server: WebServer, work: Desk) -> None:
+    server.routes["/t/1"] = (404, *PAGE[1:])
 
-        assert signal_of(work) == "PRESENT"
+    assert signal_of(work) == "PRESENT"
 
 
 def test_a_server_that_refuses_connections_is_unreachable(tmp_path: Path) -> None:
@@ -125,38 +144,32 @@ def test_a_server_that_refuses_connections_is_unreachable(tmp_path: Path) -> Non
     assert signal_of(work) == "UNREACH"
 
 
-def test_trouble_of_the_server_is_no_removal(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        server.routes["/t/1"] = (500, HTML, b"")
+def test_trouble_of_the_server_is_no_removal(server: WebServer, work: Desk) -> None:
+    server.routes["/t/1"] = (500, HTML, b"")
 
-        assert signal_of(work) == "TRANSIENT"
+    assert signal_of(work) == "TRANSIENT"
 
 
-def test_a_server_that_asks_to_wait_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_asks_to_wait_is_asked_again(
+    server: WebServer, work: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(looks, "BUSY_WAITS_S", (0.01, 0.01, 0.01))
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        busy = iter([(429, {"Retry-After": "0"}, b"")])
-        server.routes["/t/1"] = lambda _: next(busy, PAGE)
-        (check,) = look(work)
+    busy = iter([(429, {"Retry-After": "0"}, b"")])
+    server.routes["/t/1"] = lambda _: next(busy, PAGE)
+    (check,) = look(work)
 
     assert (check.signal.value, check.requests) == ("PRESENT", 2)
 
 
-def test_another_text_in_the_place_is_changed(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        server.routes["/t/1"] = html("something else", extra=FRAME)
+def test_another_text_in_the_place_is_changed(server: WebServer, work: Desk) -> None:
+    server.routes["/t/1"] = html("something else", extra=FRAME)
 
-        assert signal_of(work) == "CHANGED"
+    assert signal_of(work) == "CHANGED"
 
 
-def test_media_in_the_place_is_not_read(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        server.routes["/t/1"] = (200, {"Content-Type": "image/png"}, bytes(range(256)) * 9)
-        (check,) = look(work)
+def test_media_in_the_place_is_not_read(server: WebServer, work: Desk) -> None:
+    server.routes["/t/1"] = (200, {"Content-Type": "image/png"}, bytes(range(256)) * 9)
+    (check,) = look(work)
 
     assert check.body_sha256 is None
     assert check.signal.value in {"CHANGED", "GONE_SOFT", "GONE_PAGE"}
@@ -165,19 +178,16 @@ def test_media_in_the_place_is_not_read(tmp_path: Path) -> None:
 # ---- what is
 
 
-def test_a_page_that_says_missing_is_gone(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        server.routes["/t/1"] = MISSING
+def test_a_page_that_says_missing_is_gone(server: WebServer, work: Desk) -> None:
+    server.routes["/t/1"] = MISSING
 
-        assert signal_of(work) == "GONE_PAGE"
+    assert signal_of(work) == "GONE_PAGE"
 
 
-def test_a_page_that_looks_like_a_missing_sibling_is_gone(tmp_path: Path) -> None:
-    with WebServer({**site(), "*": SOFT}) as server:
-        work = watched(tmp_path, server)
-        del server.routes["/t/1"]
-        (check,) = look(work)
+def test_a_page_that_looks_like_a_missing_sibling_is_gone(server: WebServer, work: Desk) -> None:
+    server.routes["*"] = SOFT
+    del server.routes["/t/1"]
+    (check,) = look(work)
 
     assert (check.signal.value, check.http_status) == ("GONE_SOFT", 200)
     assert check.requests == 1 + 2 + 1
@@ -224,9 +234,10 @@ def test_three_removed_documents_are_called_gone_and_no_other(tmp_path: Path) ->
 # ---- elsewhere
 
 
-def test_a_page_that_moved_to_another_confirmed_host_is_present_and_moved(tmp_path: Path) -> None:
-    with WebServer({"/": html("other root"), "/t/1": PAGE}) as other, WebServer(site()) as server:
-        work = watched(tmp_path, server)
+def test_a_page_that_moved_to_another_confirmed_host_is_present_and_moved(
+    server: WebServer, work: Desk
+) -> None:
+    with WebServer({"/": html("other root"), "/t/1": PAGE}) as other:
         work.add_leads(other.url("/"))
         server.routes["/t/1"] = redirect(other.url("/t/1"))
         (check,) = look(work)
@@ -236,9 +247,10 @@ def test_a_page_that_moved_to_another_confirmed_host_is_present_and_moved(tmp_pa
 
 
 @pytest.mark.parametrize("why", ["unconfirmed", "excluded"])
-def test_a_redirect_is_not_followed_to_a_host_that_may_not_be_asked(tmp_path: Path, why: str) -> None:
-    with WebServer({"/t/1": PAGE}) as other, WebServer(site()) as server:
-        work = watched(tmp_path, server)
+def test_a_redirect_is_not_followed_to_a_host_that_may_not_be_asked(
+    server: WebServer, work: Desk, why: str
+) -> None:
+    with WebServer({"/t/1": PAGE}) as other:
         work.add_leads(other.url("/"), confirm=why == "excluded")
         if why == "excluded":
             work.run("exclude", "add", f"127.0.0.1:{other.port}")
@@ -252,23 +264,21 @@ def test_a_redirect_is_not_followed_to_a_host_that_may_not_be_asked(tmp_path: Pa
 
 @pytest.mark.parametrize("command", [("exclude", "add"), ("stop",)])
 @pytest.mark.parametrize("named", ["127.0.0.1", "host and port"])
-def test_an_excluded_host_is_not_asked(tmp_path: Path, command: tuple[str, ...], named: str) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        asked = len(server.paths)
-        work.run(*command, f"127.0.0.1:{server.port}" if named == "host and port" else named)
+def test_an_excluded_host_is_not_asked(
+    server: WebServer, work: Desk, command: tuple[str, ...], named: str
+) -> None:
+    asked = len(server.paths)
+    work.run(*command, f"127.0.0.1:{server.port}" if named == "host and port" else named)
 
-        assert look(work) == []
-        assert len(server.paths) == asked
+    assert look(work) == []
+    assert len(server.paths) == asked
 
 
-def test_what_a_redirect_off_loopback_leads_to_is_not_asked(tmp_path: Path) -> None:
+def test_what_a_redirect_off_loopback_leads_to_is_not_asked(server: WebServer, work: Desk) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0)
-        with WebServer(site()) as server:
-            work = watched(tmp_path, server)
-            server.routes["/t/1"] = redirect(f"http://bread.example:{listener.getsockname()[1]}/")
-            (check,) = look(work)
+        server.routes["/t/1"] = redirect(f"http://bread.example:{listener.getsockname()[1]}/")
+        (check,) = look(work)
         with pytest.raises(BlockingIOError):
             listener.accept()
 
@@ -278,32 +288,28 @@ def test_what_a_redirect_off_loopback_leads_to_is_not_asked(tmp_path: Path) -> N
 # ---- rounds
 
 
-def test_evidence_of_leads_that_were_closed_or_rejected_is_not_asked(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        work.run("evidence", "reject", "1", "--reason", "a news article")
+def test_evidence_of_leads_that_were_closed_or_rejected_is_not_asked(server: WebServer, work: Desk) -> None:
+    work.run("evidence", "reject", "1", "--reason", "a news article")
 
-        assert look(work) == []
+    assert look(work) == []
 
 
-def test_only_what_is_due_is_asked(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        early = look(work, everything=False)
-        due = look(work, hours=6.5, everything=False)
-        again = look(work, hours=7, everything=False)
+def test_only_what_is_due_is_asked(server: WebServer, work: Desk) -> None:
+    early = look(work, everything=False)
+    due = look(work, hours=6.5, everything=False)
+    again = look(work, hours=7, everything=False)
 
     assert (len(early), len(due), len(again)) == (0, 1, 0)
 
 
-def test_a_page_that_stays_gone_is_removed_at_first_for_now_then_for_good(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        states = [look(work, hours=0)[0].state.value]
-        server.routes["/t/1"] = MISSING
-        hours = (8, 20, 33, 57, 105, 210)
-        states += [look(work, hours=at)[0].state.value for at in hours]
-        last = records(work, Check)[-1]
+def test_a_page_that_stays_gone_is_removed_at_first_for_now_then_for_good(
+    server: WebServer, work: Desk
+) -> None:
+    states = [look(work, hours=0)[0].state.value]
+    server.routes["/t/1"] = MISSING
+    hours = (8, 20, 33, 57, 105, 210)
+    states += [look(work, hours=at)[0].state.value for at in hours]
+    last = records(work, Check)[-1]
 
     assert states[:2] == ["LIVE", "SUSPECT"]
     assert states[3:] == ["REMOVED_PROVISIONAL"] * 3 + ["REMOVED_CONFIRMED"]
@@ -312,48 +318,40 @@ def test_a_page_that_stays_gone_is_removed_at_first_for_now_then_for_good(tmp_pa
     assert last.last_present < last.first_absent
 
 
-def test_a_page_that_comes_back_has_reappeared(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        server.routes["/t/1"] = MISSING
-        for hours in (8, 20, 33):
-            look(work, hours=hours)
-        server.routes["/t/1"] = PAGE
-        (check,) = look(work, hours=57)
+def test_a_page_that_comes_back_has_reappeared(server: WebServer, work: Desk) -> None:
+    server.routes["/t/1"] = MISSING
+    for hours in (8, 20, 33):
+        look(work, hours=hours)
+    server.routes["/t/1"] = PAGE
+    (check,) = look(work, hours=57)
 
     assert check.state.value == "REAPPEARED"
 
 
-def test_one_good_look_ends_a_suspicion(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        server.routes["/t/1"] = MISSING
-        look(work, hours=8)
-        server.routes["/t/1"] = PAGE
-        (check,) = look(work, hours=16)
+def test_one_good_look_ends_a_suspicion(server: WebServer, work: Desk) -> None:
+    server.routes["/t/1"] = MISSING
+    look(work, hours=8)
+    server.routes["/t/1"] = PAGE
+    (check,) = look(work, hours=16)
 
     assert check.state.value == "LIVE"
 
 
-def test_walls_for_days_are_never_a_removal(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        server.routes["/t/1"] = (403, HTML, b"")
-        states = {look(work, hours=hours)[0].state.value for hours in (8, 32, 56, 80, 400)}
+def test_walls_for_days_are_never_a_removal(server: WebServer, work: Desk) -> None:
+    server.routes["/t/1"] = (403, HTML, b"")
+    states = {look(work, hours=hours)[0].state.value for hours in (8, 32, 56, 80, 400)}
 
     assert not {state for state in states if state.startswith("REMOVED")}
     assert "BLOCKED" in states
 
 
-def test_the_word_of_a_person_is_obeyed(tmp_path: Path) -> None:
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        server.routes["/t/1"] = html("something else", extra=FRAME)
-        for hours in (8, 20, 33):
-            (check,) = look(work, hours=hours)
-        review = check.state.value
-        answer = work.run("checks", "decide", str(check.id), "removed", "--reason", "read by two people")
-        (after,) = look(work, hours=57)
+def test_the_word_of_a_person_is_obeyed(server: WebServer, work: Desk) -> None:
+    server.routes["/t/1"] = html("something else", extra=FRAME)
+    for hours in (8, 20, 33):
+        (check,) = look(work, hours=hours)
+    review = check.state.value
+    answer = work.run("checks", "decide", str(check.id), "removed", "--reason", "read by two people")
+    (after,) = look(work, hours=57)
 
     assert review == "REVIEW"
     assert answer.code == 0
@@ -361,15 +359,13 @@ def test_the_word_of_a_person_is_obeyed(tmp_path: Path) -> None:
 
 
 def test_a_round_that_breaks_is_not_taken_for_a_whole_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: WebServer, work: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def trip(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    with WebServer(site()) as server:
-        work = watched(tmp_path, server)
-        monkeypatch.setattr(ChecksSpider, "_compared", trip)
-        answer = work.run("checks", "run", "--all")
+    monkeypatch.setattr(ChecksSpider, "_compared", trip)
+    answer = work.run("checks", "run", "--all")
 
     assert answer.code != 0
     assert records(work, Check) == []

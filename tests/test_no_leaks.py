@@ -128,7 +128,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
             said=words_of(web),
             addresses=set(),
         )
-        run_chain(made, web, given)
+        with made.program.warmed():
+            run_chain(made, web, given)
         made.addresses = addresses_of(work)
         yield made
 
