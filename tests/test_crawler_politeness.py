@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crawler.crawl.judge import retry_after_s
+from crawler.transport.retry_after import retry_after_s
 from tests.crawl_samples import HTML, TERM, crawl, html, outcomes, tree, work_at
 from tests.servers.dns import DnsServer
 from tests.servers.web import NOT_FOUND, WebServer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
@@ -14,6 +15,7 @@ from crawler.reading.fingerprint import block_tags, page_hashes
 from crawler.reading.hrefs import LinkReader
 from crawler.transport.disguise import cut_data_uris
 from crawler.transport.fetch import FetchFailed, Refused
+from crawler.transport.retry_after import retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 MOST_REDIRECTS = 5
 BUSY_WAITS_S = (3.0, 8.0, 20.0)
 """Pauses after 429 or 503 with Retry-After, before that is taken for the answer."""
+PROXY_WAITS_S = (0.5, 3.0)
+"""Pauses after a failure of the proxy's own, which says nothing of the host."""
 CHALLENGE_HEADERS = frozenset({"cf-mitigated", "x-challenge", "x-captcha", "x-ddos-protection"})
 _DNS = {
     "dns_nxdomain": Dns.NXDOMAIN,
@@ -135,12 +139,23 @@ class Looker:
     async def _answer(self, url: str) -> tuple[Seen, int]:
         """Return the answer, after a pause or two when the server asks for one."""
         for tries, pause_s in enumerate(BUSY_WAITS_S, start=1):
-            seen = await self._fetch(url)
+            seen = await self._past_proxy(url)
             asked_s = _retry_after_s(seen)
             if asked_s is None or asked_s > BUSY_WAITS_S[-1]:
                 return seen, tries
             await asyncio.sleep(max(asked_s, pause_s))
-        return await self._fetch(url), len(BUSY_WAITS_S) + 1
+        return await self._past_proxy(url), len(BUSY_WAITS_S) + 1
+
+    async def _past_proxy(self, url: str) -> Seen:
+        """Return the answer; a proxy's own trouble, such as Tor's just after a circuit fell, may pass."""
+        for pause_s in PROXY_WAITS_S:
+            try:
+                return await self._fetch(url)
+            except FetchFailed as failure:
+                if failure.code != "proxy":
+                    raise
+            await asyncio.sleep(pause_s)
+        return await self._fetch(url)
 
     async def _read(self, seen: Seen, url: str, compared: Compared) -> Look:
         """Return the look at an answer that is no redirect."""
@@ -200,7 +215,7 @@ def _retry_after_s(seen: Seen) -> float | None:
     """Return how long the server asks us to wait, None when it does not (RFC 9110, 10.2.3)."""
     raw = seen.headers.get("retry-after", "")
     if seen.status == 429 or (seen.status == 503 and raw):
-        return float(raw) if raw.isdigit() else 0.0
+        return retry_after_s(raw, datetime.now(UTC)) or 0.0
     return None
 
 

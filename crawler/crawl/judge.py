@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -30,6 +29,7 @@ from crawler.sandbox.reader import Sandbox
 from crawler.scope import Action, Context, Scope, judge_link, judge_redirect, propose
 from crawler.transport.disguise import cut_data_uris
 from crawler.transport.fetch import FetchFailed, Refused
+from crawler.transport.retry_after import retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -321,19 +321,6 @@ def _later(row: Pending, response: Response, final: Result) -> Retry:
     if wait_s is None:
         wait_s = 10.0 * (row.attempts + 1)
     return Retry(wait_s=max(1.0, wait_s), final=final, whole_site=True)
-
-
-def retry_after_s(raw: bytes, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After header asks for, as a number or as a date; None for nonsense."""
-    text = raw.decode("latin-1").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - now).total_seconds())
 
 
 def _walled(result: Result, reading: Reading, new_letters: int) -> Result:

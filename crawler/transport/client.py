@@ -11,9 +11,8 @@ import hashlib
 import ipaddress
 import ssl
 import zlib
-from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -34,9 +33,10 @@ from crawler.transport.failure import BadHttpError, translated
 from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
 from crawler.transport.flight import Flight
 from crawler.transport.inflate import Inflater
-from crawler.transport.pace import pace_keys
+from crawler.transport.pace import SentAwayError, pace_keys
 from crawler.transport.proxy import parse_proxy
 from crawler.transport.resolver import ResolveError, Resolver, addresses_in
+from crawler.transport.retry_after import retry_after_s
 from crawler.transport.tor import WITHOUT_TOR
 
 if TYPE_CHECKING:
@@ -47,10 +47,11 @@ if TYPE_CHECKING:
 
     from crawler.transport.admission import HeaderVerdict
     from crawler.transport.exchange import Exchange
-    from crawler.transport.pace import Pace
+    from crawler.transport.pace import Pace, Turn
     from crawler.transport.proxy import Proxy
     from crawler.transport.tor import TorControl
 
+_ENDING_MAX = 64
 _SLACK_BYTES = 32 * 1024
 """Wire bytes granted over the body's cap for chunk sizes and TLS records."""
 _CODINGS: tuple[list[str], ...] = ([], ["chunked"], ["identity"])
@@ -140,16 +141,16 @@ class Transport:
             code = await self.tor_control.refusal()
             if code is not None:
                 raise Refused(code)
+        places: tuple[str, ...] = ()
         if self._practice and proxy is not None and not is_onion:
-            await self._refuse_relaying(host)
+            places = await self._refuse_relaying(host)
         flight = Flight("tor" if is_onion else "proxy" if proxy else "direct")
         flight.reads_invalid_tls = reads_invalid_tls and self._may_read_invalid_tls
         total_s = self._limits.onion_total_s if is_onion else self._limits.total_s
         if proxy is None:
-            await self._resolve(flight, host)
+            places = await self._resolve(flight, host)
         if self.pace is not None:
-            keys = pace_keys(host, target.port or 0, flight.addresses)
-            flight.turn = await self.pace.turn(keys)
+            flight.turn = await self._turn(self.pace, flight, pace_keys(host, target.port or 0, places))
         flight.started_at = datetime.now(UTC)
         try:
             return await self._fly(flight, target, proxy, total_s=total_s, read_errors=read_errors)
@@ -157,7 +158,14 @@ class Transport:
             if flight.turn is not None:
                 flight.turn.leave(flight.status)
 
-    async def _resolve(self, flight: Flight, host: str) -> None:
+    async def _turn(self, pace: Pace, flight: Flight, keys: tuple[str, ...]) -> Turn:
+        """Wait for a turn; a host that wants to be left alone for long is not waited for."""
+        try:
+            return await pace.turn(keys)
+        except SentAwayError:
+            raise FetchFailed("told_to_wait", flight.facts()) from None
+
+    async def _resolve(self, flight: Flight, host: str) -> tuple[str, ...]:
         """Find the addresses of the host once, before its turn: these and no others are connected to."""
         try:
             ipaddress.ip_address(host)
@@ -165,18 +173,19 @@ class Transport:
             pass
         else:
             flight.addresses = (host,)
-            return
+            return flight.addresses
         try:
             flight.dns_answers = await self._resolver.answers(host)
         except ResolveError as error:
             raise FetchFailed(f"dns_{error.code}", flight.facts()) from None
         flight.addresses = addresses_in(flight.dns_answers)
+        return flight.addresses
 
-    async def _refuse_relaying(self, host: str) -> None:
-        """Hand a practice proxy only names that our own resolver leads to loopback."""
+    async def _refuse_relaying(self, host: str) -> tuple[str, ...]:
+        """Hand a practice proxy only names that our own resolver leads to loopback; give where."""
         with suppress(ValueError):
             ipaddress.ip_address(host)
-            return  # judged with the address
+            return (host,)  # judged with the address
         try:
             answers = await self._resolver.answers(host)
         except ResolveError as error:
@@ -184,6 +193,7 @@ class Transport:
         places = addresses_in(answers)
         if not places or any(may_contact(place, practice=True) for place in places):
             raise Refused("private_address")
+        return places
 
     def cut_short(self) -> None:
         """Let every fetch that is under way fail with ``deadline`` now."""
@@ -230,9 +240,10 @@ class Transport:
 
     def _end(self, flight: Flight) -> None:
         """Let no socket outlive its fetch."""
-        self._ending = {one for one in self._ending if one.is_open}
         if flight.end():
             self._ending.add(flight)
+        if len(self._ending) > _ENDING_MAX:
+            self._ending = {one for one in self._ending if one.is_open}
 
     async def _connect(self, flight: Flight, target: URL, proxy: Proxy | None) -> Exchange:
         """Connect for the request: verifying the certificate, else, before anything is sent, without."""
@@ -266,6 +277,8 @@ class Transport:
         message, content = await exchange.answer()
         status, headers, raw = message.code, message.headers, tuple(message.raw_headers)
         flight.answered(status, raw, headers.get("Date"))
+        if flight.turn is not None:
+            flight.turn.retry_after_s = retry_after_s(headers.get("Retry-After", ""), datetime.now(UTC))
         _refuse_framing(message)
         verdict = admit_headers(headers, limit_bytes=self._limits.page_bytes)
         flight.media_type = verdict.media_type
@@ -315,6 +328,15 @@ class Transport:
         flight.finished(len(body), hashlib.sha256(body).hexdigest() if inflater else None)
         flight.media_type = verdict.media_type or _proven_type(body)
         return body
+
+
+@lru_cache(maxsize=4096)
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_framing(message: RawResponseMessage) -> None:

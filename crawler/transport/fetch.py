@@ -99,7 +99,7 @@ class FetchFailed(SourceError):  # noqa: N818  # the name of the outcome
 
     Codes: ``refused reset unreachable connect_timeout read_timeout deadline tls bad_http truncated
     dns_nxdomain dns_nodata dns_servfail dns_timeout proxy onion_not_found onion_invalid onion_unreachable
-    onion_timeout onion_locked``.
+    onion_timeout onion_locked told_to_wait``.
     """
 
     def __init__(self, code: str, fetch: Fetch | None = None) -> None:

@@ -13,10 +13,14 @@ import math
 import random
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from ipaddress import IPv4Address, IPv6Address
+
+    _Address = IPv4Address | IPv6Address
 
 LATEST_S: Final = 0.25
 """How long after it was sent a server may write a request down, at most; its answer ends the doubt earlier.
@@ -24,10 +28,24 @@ LATEST_S: Final = 0.25
 Below that, one delay: a longer doubt would keep requests apart that are meant to run side by side."""
 LONGEST_DELAY_S: Final = 60.0
 """A host that asks us to slow down is not asked more slowly than that, unless it was set so."""
+MOST_TIMES: Final = 64.0
+"""Nor more slowly than so many times the delay."""
 SLOWER: Final = 2.0
 EASIER: Final = 0.8
-_KEPT_MAX: Final = 4096
+LONGEST_WAIT_S: Final = 120.0
+"""Who is told to stay away for longer is not kept in line, but sent away."""
+LEAST_SHARE: Final = 0.02
+"""Of the delay, always added to it: the server's clock may be a little coarser than ours."""
+LINGER_S: Final = 0.05
+"""How long a server may take to see that a request is over, at most one delay; until then it still counts."""
+REMEMBERED_S: Final = 900.0
+"""How long it is known of a host that is not asked any more that it wanted us slower."""
+_KEPT: Final = 4096
 _ASKS_TO_SLOW_DOWN: Final = frozenset({429, 503})
+
+
+class SentAwayError(Exception):
+    """The host told us to stay away for longer than anybody should wait in line."""
 
 
 @dataclass(slots=True)
@@ -36,6 +54,8 @@ class _Key:
 
     running: int = 0
     next_s: float = -math.inf
+    after_s: float = -math.inf
+    """Nobody may start earlier, whatever the delay says."""
     factor: float = 1.0
     least_s: float = 0.0
     """The host's own wish; never asked faster."""
@@ -49,18 +69,21 @@ class Turn:
 
     keys: tuple[str, ...]
     pace: Pace
-    _is_sent: bool = False
+    retry_after_s: float | None = None
+    """How long the server asked us to stay away; counts with 429 and 503."""
+    _is_counted: bool = False
     _is_left: bool = False
 
     def sent(self) -> None:
         """Note that the request goes out now."""
-        if not self._is_sent:
-            self._is_sent = True
+        # Where it must go out alone, nobody needs to guess when it arrives.
+        if not self._is_counted and self.pace.per_host > 1:
+            self._is_counted = True
             self.pace.wrote(self, min(LATEST_S, self.pace.delay_s))
 
     def answered(self) -> None:
         """Note that the server has seen the request for sure."""
-        self._is_sent = True
+        self._is_counted = True
         self.pace.wrote(self, 0.0)
 
     def leave(self, status: int | None = None) -> None:
@@ -68,9 +91,13 @@ class Turn:
         if self._is_left:
             return
         self._is_left = True
-        if not self._is_sent:
+        if not self._is_counted:
             self.pace.wrote(self, 0.0)
-        self.pace.left(self.keys, status)
+        self.pace.left(self.keys)
+        if status in _ASKS_TO_SLOW_DOWN:
+            self.pace.slow_down(self.keys[0], self.retry_after_s)
+        elif status is not None:
+            self.pace.ease(self.keys[0])
 
 
 @dataclass(slots=True)
@@ -86,7 +113,7 @@ class Pace:
     Args:
         delay_s: Shortest time between two requests to one host or address.
         per_host: How many may be under way at once to one host or address.
-        jitter: Largest random share of the delay that is added to it.
+        jitter: Largest random share of the delay that is added to it; a little always is.
         clock: Monotonic time in seconds; the loop's own.
         dice: Random number from 0 to 1.
     """
@@ -98,12 +125,13 @@ class Pace:
     dice: Callable[[], float] = random.random
     _keys: dict[str, _Key] = field(default_factory=dict)
     _queue: list[_Waiting] = field(default_factory=list)
+    _room: int = _KEPT
     _timer: asyncio.TimerHandle | None = None
 
     @property
     def waiting(self) -> int:
         """Say how many requests wait for their turn."""
-        return len(self._queue)
+        return sum(not one.granted.cancelled() for one in self._queue)
 
     def free_at(self, keys: Iterable[str]) -> float:
         """Give the time at which one more request to all these keys may start; infinite while one is full."""
@@ -113,11 +141,17 @@ class Pace:
         key = self._keys.get(name)
         if key is None:
             return -math.inf
-        return math.inf if key.running >= self.per_host else key.next_s
+        return math.inf if key.running >= self.per_host else max(key.next_s, key.after_s)
 
     async def turn(self, keys: tuple[str, ...]) -> Turn:
-        """Wait until all keys are free and nobody who came earlier wants them, and take them."""
+        """Wait until all keys are free and nobody who came earlier wants them, and take them.
+
+        Raises:
+            SentAwayError: The host told us to stay away for longer than `LONGEST_WAIT_S`.
+        """
         turn = Turn(keys, self)
+        if self._is_sent_away(keys, self.clock()):
+            raise SentAwayError
         if self._queue or self.free_at(keys) > self.clock():
             await self._stand_in_line(turn)
         else:
@@ -131,15 +165,14 @@ class Pace:
         try:
             await waiting.granted
         except asyncio.CancelledError:
-            if waiting in self._queue:
-                self._queue.remove(waiting)
+            if waiting.granted.cancelled():
                 self._serve()
-            else:
+            elif waiting.granted.exception() is None:
                 turn.leave()
             raise
 
     def _take(self, turn: Turn) -> None:
-        if len(self._keys) > _KEPT_MAX:
+        if len(self._keys) > self._room:
             self._forget_idle()
         for name in turn.keys:
             key = self._keys.setdefault(name, _Key())
@@ -157,27 +190,39 @@ class Pace:
         self._serve()
 
     def _gap_s(self, key: _Key) -> float:
-        delay_s = max(min(self.delay_s * key.factor, max(self.delay_s, LONGEST_DELAY_S)), key.least_s)
-        return delay_s * (1.0 + self.jitter * self.dice())
+        slowest_s = max(self.delay_s, LONGEST_DELAY_S)
+        delay_s = max(min(self.delay_s * key.factor, slowest_s), key.least_s)
+        return delay_s * (1.0 + LEAST_SHARE + max(0.0, self.jitter - LEAST_SHARE) * self.dice())
 
-    def left(self, keys: tuple[str, ...], status: int | None) -> None:
-        """Count a request as ended; its status says whether the host wants us slower."""
+    def left(self, keys: tuple[str, ...]) -> None:
+        """Count a request as ended."""
+        now_s = self.clock()
         for name in keys:
-            self._keys[name].running -= 1
-        if status is not None and keys:
-            self._learn(self._keys[keys[0]], status)
+            key = self._keys[name]
+            if key.running >= self.per_host:
+                key.after_s = max(key.after_s, now_s + min(LINGER_S, self.delay_s))
+            key.running -= 1
         self._serve()
 
-    def at_least(self, key: str, delay_s: float) -> None:
+    def at_least(self, name: str, delay_s: float) -> None:
         """Ask this host no faster than it wishes itself."""
-        self._keys.setdefault(key, _Key()).least_s = delay_s
+        self._keys.setdefault(name, _Key()).least_s = delay_s
 
-    def _learn(self, host: _Key, status: int) -> None:
-        if status not in _ASKS_TO_SLOW_DOWN:
-            host.factor = max(1.0, host.factor * EASIER)
-        elif self.delay_s * host.factor < LONGEST_DELAY_S:
-            host.factor *= SLOWER
-            host.next_s = max(host.next_s, self.clock() + self._gap_s(host))
+    def slow_down(self, name: str, wait_s: float | None = None) -> None:
+        """Double the delay of a host that cannot keep up, and leave it alone for the time that it named."""
+        key = self._keys.setdefault(name, _Key())
+        key.factor = min(key.factor * SLOWER, MOST_TIMES)
+        key.after_s = max(key.after_s, self.clock() + max(self._gap_s(key), wait_s or 0.0))
+        self._serve()
+
+    def ease(self, name: str) -> None:
+        """Take back some of what a host was slowed down by: it answers again."""
+        if (key := self._keys.get(name)) is not None:
+            key.factor = max(1.0, key.factor * EASIER)
+
+    def _is_sent_away(self, keys: Iterable[str], now_s: float) -> bool:
+        longest_s = max(LONGEST_WAIT_S, 2 * self.delay_s)
+        return any(name in self._keys and self._keys[name].after_s - now_s > longest_s for name in keys)
 
     def _serve(self) -> None:
         """Give every waiting request its turn that can have it, in order; wake up for the next one."""
@@ -188,9 +233,14 @@ class Pace:
         blocked: set[tuple[str, ...]] = set()
         left: list[_Waiting] = []
         for waiting in self._queue:
+            if waiting.granted.cancelled():
+                continue
             keys = waiting.turn.keys
             if keys in blocked:  # behind another that waits for just the same
                 left.append(waiting)
+                continue
+            if self._is_sent_away(keys, now_s):
+                waiting.granted.set_exception(SentAwayError())
                 continue
             at_s = math.inf if wanted.intersection(keys) else self.free_at(keys)
             if at_s <= now_s:
@@ -222,10 +272,15 @@ class Pace:
 
     def _forget_idle(self) -> None:
         now_s = self.clock()
-        idle = [name for name, key in self._keys.items() if not key.running and key.next_s <= now_s]
-        for name in idle:
-            if self._keys[name].factor <= 1.0 and not self._keys[name].least_s:
-                del self._keys[name]
+        self._keys = {name: key for name, key in self._keys.items() if not _is_idle(key, now_s)}
+        self._room = max(_KEPT, 2 * len(self._keys))
+
+
+def _is_idle(key: _Key, now_s: float) -> bool:
+    """Say whether nothing is lost with a key; a wish of the host itself stands for the whole crawl."""
+    since_s = now_s - max(key.next_s, key.after_s)
+    known_s = REMEMBERED_S if key.factor > 1.0 else 0.0
+    return not key.running and not key.least_s and since_s >= known_s
 
 
 def pace_keys(host: str, port: int, addresses: Iterable[str]) -> tuple[str, ...]:
@@ -233,15 +288,22 @@ def pace_keys(host: str, port: int, addresses: Iterable[str]) -> tuple[str, ...]
 
     On loopback, where each port is a server of its own, the port belongs to the key.
     """
-    found = tuple(dict.fromkeys(addresses))
-    on_loopback = bool(found) and all(map(_is_loopback, found))
-    name = host.rstrip(".").lower()
-    suffix = f":{port}" if on_loopback else ""
-    return tuple(dict.fromkeys((f"{name}{suffix}", *(f"{address}{suffix}" for address in found))))
+    found = [_plain(address) for address in addresses]
+    on_loopback = bool(found) and all(address.is_loopback for address in found)
+    name = _plain_host(host.rstrip(".").lower())
+    places = (f"{address}:{port}" if address.is_loopback else str(address) for address in found)
+    return tuple(dict.fromkeys((f"{name}:{port}" if on_loopback else name, *places)))
 
 
-def _is_loopback(address: str) -> bool:
+@lru_cache(maxsize=4096)
+def _plain(address: str) -> _Address:
+    """Give an address in its one plain form; an IPv4 address in IPv6 clothes is the IPv4 address."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _plain_host(host: str) -> str:
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return str(_plain(host))
     except ValueError:
-        return False
+        return host
