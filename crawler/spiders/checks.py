@@ -155,17 +155,16 @@ class ChecksSpider(Spider):
         """
         transport, vantage = self._second, BOTH
         if _is_onion(item):
-            transport, vantage = await self._renewed(), CIRCUITS
+            transport, vantage = await self._other_circuits(), CIRCUITS
         if transport is None:
             return None
         allowed = may_contact(self._workspace, item.host)
         return Looker(self._fetcher_of(transport), allowed, vantage=vantage, sandbox=self._sandbox)
 
-    async def _renewed(self) -> Transport | None:
+    async def _other_circuits(self) -> Transport | None:
         control = self._circuits.tor_control if self._circuits else None
         if control is None:
             return None
-        await control.renew()
         is_ready = await control.refusal() is None and control.is_vouched_for
         return self._circuits if is_ready else None
 

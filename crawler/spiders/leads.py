@@ -21,6 +21,7 @@ from crawler.crawl.judge import Judge, Matching, Retry
 from crawler.crawl.lanes import MOST_STALLS
 from crawler.crawl.recorder import Job, Recorder, Result
 from crawler.crawl.session import CrawlOptions, open_session
+from crawler.reading.address import bare_host
 from crawler.transport.fetch import Refused
 from crawler.transport.pin import TransportAddon
 from crawler.transport.tor import NOT_READY, WITHOUT_TOR
@@ -159,10 +160,16 @@ class LeadsSpider(Spider):
         self.session.counts["onions_put_off"] += 1
 
     async def _renew_circuits(self, row: Pending, fetch: Fetch | None) -> None:
-        """Ask Tor for new circuits before an onion that it could not reach is asked a third time."""
+        """Ask Tor for new circuits before an onion that it could not reach is asked a third time.
+
+        Other onions under way would hang: Tor forgets which descriptors they wait for.
+        """
         control = self.transport.tor_control if self.transport else None
         is_unreached = fetch is not None and fetch.via == "tor" and fetch.status is None
-        if control is not None and is_unreached and row.attempts == MOST_ATTEMPTS - 2:
+        if control is None or not is_unreached or row.attempts != MOST_ATTEMPTS - 2:
+            return
+        others = (site for number, site in self.session.sites.items() if number != row.site_id)
+        if not any(site.in_flight and bare_host(site.host).endswith(".onion") for site in others):
             await control.renew()
 
     async def _retry(self, asked: dict[str, Any], retry: Retry) -> None:
