@@ -6,6 +6,7 @@ carry another address inside (IPv4-mapped, 6to4, NAT64, Teredo) are judged by wh
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 PRIVATE_ADDRESS = "private_address"
@@ -19,6 +20,7 @@ _SPECIAL_V6 = (IPv6Network("2001::/23"), IPv6Network("3fff::/20"), IPv6Network("
 Address = IPv4Address | IPv6Address
 
 
+@lru_cache(maxsize=4096)
 def may_contact(ip: str | Address, *, practice: bool) -> str | None:
     """Give ``None`` when ``ip`` may be contacted, else the refusal code.
 

@@ -183,8 +183,7 @@ class Transport:
 
     async def _refuse_relaying(self, host: str) -> tuple[str, ...]:
         """Hand a practice proxy only names that our own resolver leads to loopback; give where."""
-        with suppress(ValueError):
-            ipaddress.ip_address(host)
+        if _is_address(host):
             return (host,)  # judged with the address
         try:
             answers = await self._resolver.answers(host)

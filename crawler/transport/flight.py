@@ -174,11 +174,13 @@ class Flight:
     def end(self) -> bool:
         """Cut what is still open, now that nobody reads it; say whether the loop has something to close.
 
-        A TLS transport would wait half a minute for the other side's closing words.
+        A TLS transport would wait half a minute for the other side's closing words; a plain one that has sent
+        its request closes by itself.
         """
         left = self._open_sockets()
-        for guarded in left:
-            guarded.cut()
+        if self.tls is not None or not self.is_sent:
+            for guarded in left:
+                guarded.cut()
         return bool(left)
 
     @property

@@ -29,7 +29,7 @@ ADMISSION_BUDGET_BYTES = 60 * 1024
 """Wire bytes (TLS and headers included) that may be read before the answer is admitted; with what the kernel
 still acknowledges unread less than 64 KB."""
 CLOSED_PIECE_BYTES = 2048
-OPEN_PIECE_BYTES = 8192
+OPEN_PIECE_BYTES = 16384
 
 
 class AddressRefusedError(OSError):
