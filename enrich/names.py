@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 import dns.exception
@@ -60,7 +61,7 @@ class Suffixes:
     """The public suffix list that comes with the library; nothing is fetched and nothing cached."""
 
     def __init__(self) -> None:
-        self._extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+        self._extract = _bundled_list()
 
     def registrable(self, name: str, *, private: bool = False) -> str | None:
         """Return the registrable domain of `name`; None for a suffix itself.
@@ -80,6 +81,12 @@ class Suffixes:
         """Return the private suffix that `name` stands below or is, else None."""
         found = self._extract(name, include_psl_private_domains=True)
         return found.suffix if found.is_private else None
+
+
+@cache
+def _bundled_list() -> tldextract.TLDExtract:
+    """Return the library's own list, built once: that takes longer than a thousand look-ups in it."""
+    return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 
 def read_host(host: str, suffixes: Suffixes) -> Host:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,18 +84,10 @@ def letter_text(cut: Cut, templates: Path = TEMPLATES) -> str:
     """
     if cut.audience is Audience.PUBLIC:
         raise RefusedError("There is no letter to the public.", "Export figures instead.", code="audience")
-    # The body is text/plain: escaping would change addresses, and nothing reads it as HTML.
-    environment = SandboxedEnvironment(
-        loader=FileSystemLoader(templates),
-        autoescape=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["stamp"] = stamp
     try:
-        template = environment.get_template(f"{written_language(cut.heading.language, templates)}.txt")
+        template = _environment(templates).get_template(
+            f"{written_language(cut.heading.language, templates)}.txt"
+        )
         return template.render(
             heading=cut.heading,
             authority=cut.heading.authority,
@@ -107,6 +100,22 @@ def letter_text(cut: Cut, templates: Path = TEMPLATES) -> str:
         raise ConfigError(
             f"The template of a notice is broken: {type(error).__name__}.", "Mend the template."
         ) from None
+
+
+@cache
+def _environment(templates: Path) -> SandboxedEnvironment:
+    """Return what renders the letters in a folder; it keeps them compiled, and reads a changed one again."""
+    # The body is text/plain: escaping would change addresses, and nothing reads it as HTML.
+    environment = SandboxedEnvironment(
+        loader=FileSystemLoader(templates),
+        autoescape=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["stamp"] = stamp
+    return environment
 
 
 def written_language(wanted: str, templates: Path = TEMPLATES) -> str:

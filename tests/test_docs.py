@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
 import shlex
 import textwrap
@@ -24,6 +25,7 @@ from desk.commands.leads import OutcomeName
 from desk.practice.demo import run_demo
 from exports.notices import HoldReason, NoticeState
 from exports.redact import TABLE
+from tests.warm import WarmProgram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -302,7 +304,9 @@ def _shown(text: str) -> list[str]:
 @pytest.fixture(scope="module")
 def demo_lines(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     said: list[str] = []
-    run_demo(tmp_path_factory.mktemp("demo"), said.append)
+    folder = tmp_path_factory.mktemp("demo")
+    with WarmProgram(os.environ, folder) as program:
+        run_demo(folder, said.append, run=program.run)
     return {_shape(line) for text in said for line in text.splitlines()}
 
 

@@ -209,7 +209,7 @@ def judged(answer: dict[str, Any]) -> tuple[list[str], list[str]]:
     return [row["address"] for row in ranked.accepted], [row["address"] for row in ranked.rejected]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(KEYS, JSON, max_size=5))
 def test_no_shape_of_an_answer_crashes_or_yields_a_forbidden_contact(answer: dict[str, Any]) -> None:
     accepted, rejected = judged(answer)
@@ -240,7 +240,7 @@ ENTITIES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(ENTITIES, max_size=5))
 def test_no_mixture_of_entities_lets_a_forbidden_mailbox_through(entities: list[dict[str, Any]]) -> None:
     accepted, rejected = judged({"entities": entities})

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 LOADED = (
@@ -86,12 +86,23 @@ class WarmProgram:
         self._ours.close()
         self._process.wait(60)
 
-    def start(self, *arguments: str, environment: Mapping[str, str]) -> Child:
+    def run(
+        self, words: Sequence[str], stdin: str, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        child = self.start(*words, environment=environment, stdin=stdin)
+        out, err = child.communicate()
+        return subprocess.CompletedProcess(words, child.wait(), out.decode(), err.decode())
+
+    def start(self, *arguments: str, environment: Mapping[str, str], stdin: str = "") -> Child:
         """Run a command; the one before must have ended."""
         out = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `communicate`
         err = tempfile.TemporaryFile()  # noqa: SIM115
         order = json.dumps({"arguments": arguments, "environment": dict(environment)}).encode()
-        socket.send_fds(self._ours, [order], [out.fileno(), err.fileno()])
+        with tempfile.TemporaryFile() as typed:
+            typed.write(stdin.encode())
+            typed.seek(0)
+            socket.send_fds(self._ours, [order], [typed.fileno(), out.fileno(), err.fileno()])
         self._ours.settimeout(60)
         return Child(pid=_receive(self._ours), stdout=out, stderr=err, _parent=self._ours)
 
@@ -118,7 +129,7 @@ def serve(connection: socket.socket) -> None:
     for name in LOADED:
         importlib.import_module(name)
     while True:
-        order, files, _, _ = socket.recv_fds(connection, 1 << 16, 2)
+        order, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
         if not order:
             return
         pid = os.fork()
@@ -133,7 +144,7 @@ def serve(connection: socket.socket) -> None:
 
 def _become(order: dict[str, Any], files: list[int]) -> None:
     """Be the command, to the end of this process."""
-    for number, file in enumerate(files, 1):
+    for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     os.environ.clear()

@@ -19,7 +19,10 @@ from caselog.errors import SourceError
 from desk.practice.servers import PracticeWeb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    Run = Callable[[Sequence[str], str, Mapping[str, str]], subprocess.CompletedProcess[str]]
+    """Takes a command's words, standard input and environment."""
 
 REMOVED = (("thread-3", "forum"), ("thread-1", "mirror"), ("paste-2", "paste"))
 """What is taken down during the demo: a 404, a soft 404, and a redirect to the home page."""
@@ -61,10 +64,12 @@ class Demo:
     Args:
         folder: Where its workspace and files go.
         say: Prints one line for the person who watches.
+        run: Runs a command to its end.
     """
 
     folder: Path
     say: Callable[[str], None]
+    run: Run
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -117,11 +122,7 @@ class Demo:
         return [row for row in map(json.loads, lines) if "id" in row]
 
     def _run(self, user: str, words: tuple[str, ...], stdin: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "desk.cli", *words]
-        environment = self.environment | {"LEADLINE_USER": user}
-        return subprocess.run(  # noqa: S603 - our own command line
-            command, input=stdin, capture_output=True, text=True, env=environment, check=False
-        )
+        return self.run(words, stdin, self.environment | {"LEADLINE_USER": user})
 
     def later_round(self, hours: float) -> Mapping[str, Any]:
         """Look at all evidence with the practice clock moved on, and return the counts."""
@@ -145,8 +146,25 @@ class Demo:
         return counts
 
 
+def run_program(
+    words: Sequence[str], stdin: str, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of leadline as a program of its own and return what it printed."""
+    return subprocess.run(  # noqa: S603 - our own command line
+        [sys.executable, "-m", "desk.cli", *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+
 def run_demo(
-    folder: Path, say: Callable[[str], None], wait: Callable[[Demo], None] | None = None
+    folder: Path,
+    say: Callable[[str], None],
+    wait: Callable[[Demo], None] | None = None,
+    run: Run = run_program,
 ) -> dict[str, Any]:
     """Run the whole chain on the practice web and return what it showed.
 
@@ -154,12 +172,13 @@ def run_demo(
         folder: An empty or new folder for everything that the demo writes.
         say: Prints one line.
         wait: Called before the practice web is closed, to leave it open.
+        run: Runs a command: its words, standard input and environment.
 
     Raises:
         SourceError: A command ended in an unexpected way.
     """
     with PracticeWeb(folder / "practice-web") as web:
-        demo = Demo(folder=folder, say=say)
+        demo = Demo(folder=folder, say=say, run=run)
         demo.prepare(web)
         _intake(demo)
         _crawl_and_notify(demo)
