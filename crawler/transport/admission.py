@@ -49,12 +49,14 @@ MEDIA_EXTENSIONS = frozenset((
 # fmt: on
 
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
-_FILE_NAME = re.compile(r"filename\*?\s*=\s*[^;]*?([A-Za-z0-9]{1,6})[\"']?\s*(?:;|$)", re.IGNORECASE)
+_FILE_NAME = re.compile(r"filename\*?\s*=([^;]*)", re.IGNORECASE)
+_LAST_LETTERS = re.compile(r"([A-Za-z0-9]{1,6})[\"']?\Z")
 _CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\s\"';,]{1,40})", re.IGNORECASE)
 # Formats that are whole in ASCII, so that decoding proves nothing about them. Each comment ends at its first
 # end, for good: else a row of them is cut up in all ways there are, which takes minutes.
 _ASCII_FORMAT = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?\s*(?:%PDF-|%!PS|\{\\rtf|MThd|#!\s*/|"
+    rb"\A(?:\xef\xbb\xbf)?\s*(?:%PDF-\d\.\d\s*[\r\n]|%!PS(?:-Adobe-\d[^\r\n]{0,80})?[\r\n]|\{\\rtf\d?\\|"
+    rb"P[1-6](?:\s|#[^\n]{0,200}\n){1,9}\d+\s+\d+\s|/\* XPM \*/|#define \w{1,60}_width \d|begin [0-7]{3} \S|"
     rb"(?:<\?xml[^>]{0,200}>\s*)?(?><!--.{0,800}?-->\s*){0,4}(?:<!DOCTYPE\s+svg[^>]{0,300}>\s*)?<(?:\w{1,8}:)?svg[\s>])",
     re.IGNORECASE | re.DOTALL,
 )
@@ -141,8 +143,12 @@ def _short(media_type: str | None) -> str | None:
 
 def _is_attachment(value: str) -> bool:
     kind = value.partition(";")[0].strip().lower()
-    named = _FILE_NAME.search(value)
-    return kind not in {"inline", ""} or bool(named and named.group(1).lower() in MEDIA_EXTENSIONS)
+    return kind not in {"inline", ""} or any(map(_is_media_name, _FILE_NAME.findall(value)))
+
+
+def _is_media_name(name: str) -> bool:
+    letters = _LAST_LETTERS.search(name.rstrip()[-8:])
+    return letters is not None and letters[1].lower() in MEDIA_EXTENSIONS
 
 
 def _announced(headers: Headers) -> int:

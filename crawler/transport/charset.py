@@ -10,12 +10,21 @@ from __future__ import annotations
 import codecs
 import re
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from crawler.transport.wide import WideWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 FIRST_CHARACTERS = 512
 """No fault at all may stand within these."""
 FAULTS_MAX = 32
-"""Faults that a body may hold at most, however long: one in a thousand, then this cap."""
+"""Faults that a body may hold at most, however long."""
+FAULTS_FREE = 4
+"""So many may stand anywhere after the start, and one more for every thousand characters before."""
+FAULTS_TOGETHER, TOGETHER_CHARACTERS = 4, 64
+"""More than so many within so few characters are no slip."""
 
 _WHATWG = {
     "ascii": "windows-1252", "iso8859-1": "windows-1252", "latin-1": "windows-1252",
@@ -51,6 +60,7 @@ _XML = re.compile(rb"\A\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([a-zA-Z0-9_:.
 CONTROLS = bytes(sorted(set(range(0x20)) - {0x09, 0x0A, 0x0C, 0x0D, 0x1B} | {0x7F}))
 _HARD = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffd-\uffff\U000e0fff]")
 _SOFT = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]")
+_CONTROL = re.compile(b"[" + re.escape(CONTROLS) + b"]")
 # In UTF-8 all of them but the ASCII controls begin with one of these bytes, which most pieces lack.
 _RARE_LEADS = (b"\xee", b"\xef", b"\xf3", b"\xf4")
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
@@ -101,37 +111,55 @@ class Judge(Protocol):
 
 
 class Faults:
-    """Count faults against characters: none at the start, then one in a thousand up to a cap."""
+    """Count faults against the characters before each: none at the start, few later, never many together.
 
-    __slots__ = ("characters", "hard", "soft")
+    Each fault is judged at its own place, so that the verdict does not hang on how a body came in pieces.
+    """
+
+    __slots__ = ("_places", "_soft", "characters")
 
     def __init__(self) -> None:
         self.characters = 0
-        self.hard = 0
-        self.soft = 0
+        self._places: list[int] = []
+        self._soft = 0
 
-    def add(self, *, characters: int, hard: int, soft: int = 0, first_hard: int | None = None) -> bool:
-        """Add one piece; ``first_hard`` is the place of its first fault. False when there are too many."""
-        if first_hard is not None and self.characters + first_hard < FIRST_CHARACTERS:
-            return False
+    def add(self, characters: int, faults: Iterable[int] = (), soft: Iterable[int] = ()) -> bool:
+        """Add a piece of so many characters, with the places of its faults; False when there are too many.
+
+        Args:
+            characters: How many the piece has.
+            faults: Ascending places of what no text holds.
+            soft: Ascending places of private-use characters: icon fonts stand on pages as single ones.
+        """
+        for place in faults:
+            if not self._allows(self.characters + place):
+                return False
+        for place in soft:
+            self._soft += 1
+            if self._soft > 8 + (self.characters + place) // 50:
+                return False
         self.characters += characters
-        self.hard += hard
-        self.soft += soft
-        # Icon fonts stand on pages as single private-use characters.
-        is_few_soft = self.soft <= 8 + self.characters // 50
-        return is_few_soft and self.hard <= min(FAULTS_MAX, 1 + self.characters // 1000)
+        return True
+
+    def _allows(self, place: int) -> bool:
+        places = self._places
+        places.append(place)
+        if place < FIRST_CHARACTERS or len(places) > min(FAULTS_MAX, FAULTS_FREE + place // 1000):
+            return False
+        return len(places) <= FAULTS_TOGETHER or place - places[-1 - FAULTS_TOGETHER] >= TOGETHER_CHARACTERS
 
 
 class DecodingJudge:
     """Judge UTF-8, UTF-16, UTF-32 and the multi-byte charsets of East Asia by decoding them."""
 
-    __slots__ = ("_decoder", "_faults", "_is_utf8", "charset")
+    __slots__ = ("_decoder", "_faults", "_is_utf8", "_wide", "charset")
 
     def __init__(self, charset: str) -> None:
         self.charset = charset
         self._is_utf8 = charset == "utf-8"
         self._decoder = codecs.getincrementaldecoder(charset)("strict")
         self._faults = Faults()
+        self._wide = WideWatch() if charset in _WIDE else None
 
     def feed(self, piece: bytes) -> bool:
         """Take the next bytes; see `Judge`."""
@@ -143,22 +171,21 @@ class DecodingJudge:
         except UnicodeError:  # a decoder whose buffer runs over raises the wider one
             return self._judge(self._decode_leniently(piece))
         if is_whole and _is_clean_utf8(piece):
-            return self._faults.add(characters=len(text), hard=0)
-        return self._judge(text)
+            return self._faults.add(len(text))
+        return self._judge(text) and (self._wide is None or self._wide.feed(text))
 
     def finish(self) -> bool:
         """Take the end; a character cut off at the end is one fault."""
         try:
             self._decoder.decode(b"", final=True)
         except UnicodeError:  # a decoder whose buffer runs over raises the wider one
-            return self._faults.add(characters=0, hard=1, first_hard=0)
-        return True
+            return self._faults.add(0, (0,))
+        return self._wide is None or self._wide.finish()
 
     def _feed_ascii(self, piece: bytes) -> bool:
-        clean = piece.translate(None, CONTROLS)
-        hard = len(piece) - len(clean)
-        first = None if not hard else _first_difference(piece, clean)
-        return self._faults.add(characters=len(piece), hard=hard, first_hard=first)
+        if len(piece.translate(None, CONTROLS)) == len(piece):
+            return self._faults.add(len(piece))
+        return self._faults.add(len(piece), _places(_CONTROL, piece))
 
     def _decode_leniently(self, piece: bytes) -> str:
         """Decode with U+FFFD for what does not decode, and stay lenient: each one counts as a fault."""
@@ -168,11 +195,10 @@ class DecodingJudge:
         return lenient.decode(piece)
 
     def _judge(self, text: str) -> bool:
-        hard = _HARD.findall(text)
-        first = _HARD.search(text) if hard else None
-        soft = len(_SOFT.findall(text))
         return self._faults.add(
-            characters=len(text), hard=len(hard), soft=soft, first_hard=first.start() if first else None
+            len(text),
+            (found.start() for found in _HARD.finditer(text)),
+            (found.start() for found in _SOFT.finditer(text)),
         )
 
 
@@ -198,10 +224,9 @@ class TableJudge:
 
     def feed(self, piece: bytes) -> bool:
         """Take the next bytes; see `Judge`."""
-        clean = piece.translate(None, self._bad)
-        hard = len(piece) - len(clean)
-        first = None if not hard else _first_difference(piece, clean)
-        if not self._faults.add(characters=len(piece), hard=hard, first_hard=first):
+        is_clean = len(piece.translate(None, self._bad)) == len(piece)
+        faults = () if is_clean else _places(re.compile(b"[" + re.escape(self._bad) + b"]"), piece)
+        if not self._faults.add(len(piece), faults):
             return False
         return piece.isascii() or self._is_plausible(piece)
 
@@ -242,14 +267,8 @@ def _tables(charset: str) -> tuple[bytes, bytes]:
     return bytes(bad), bytes(letters)
 
 
-def _first_difference(piece: bytes, clean: bytes) -> int:
-    """Give the place of the first deleted byte, looking no further than the part where it matters."""
-    start = piece[:FIRST_CHARACTERS]
-    if clean.startswith(start):
-        return FIRST_CHARACTERS
-    return next(
-        (place for place, pair in enumerate(zip(start, clean, strict=False)) if pair[0] != pair[1]), 0
-    )
+def _places(wanted: re.Pattern[bytes], piece: bytes) -> Iterator[int]:
+    return (found.start() for found in wanted.finditer(piece))
 
 
 def judge_for(charset: str) -> Judge:

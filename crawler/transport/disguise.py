@@ -7,6 +7,8 @@ keeps in hidden fields or the fonts in a style sheet are no disguise. `cut_data_
 from __future__ import annotations
 
 import re
+from collections import Counter
+from math import log2
 
 DISGUISED_BYTES = 4096
 _TOKEN_BYTES = 57
@@ -18,7 +20,28 @@ _TOKEN_MAP = bytes(
     0x41 if byte in _ENCODED else 0x0A if byte in b"\r\n" else 0x20 if byte in b" \t" else 0x2E
     for byte in range(256)
 )
-_HEX_MAP = bytes(0x41 if byte in b"0123456789abcdefABCDEF \t,:" else 0x2E for byte in range(256))
+_HEX_MAP = bytes(0x41 if byte in b"0123456789abcdefABCDEFxX \t,:" else 0x2E for byte in range(256))
+_HEX_BYTES = 40
+"""A line of a dump has so many at least."""
+_HEX_TOKEN = b"A" * _HEX_BYTES
+_HEX_RUN = re.compile(b"A{%d,}" % _HEX_BYTES)
+_MIXED = re.compile(
+    rb"(?=[A-Za-z+]{0,40}[0-9])(?=[a-z0-9+]{0,40}[A-Z])(?=[A-Z0-9+]{0,40}[a-z])[A-Za-z0-9+]{20,}"
+)
+"""Small and capital letters and digits in one row: no word."""
+_QUOTED = re.compile(rb"(?:=[0-9A-F]{2})+")
+_DUMP_LINE = re.compile(
+    rb"^[ \t]*[0-9a-fA-F]{4,16}:?[ \t]+(?:[0-9a-fA-F]{2,8}[ \t]+){6,}[^\n]*", re.MULTILINE
+)
+"""As xxd and od write them: a place, bytes, and perhaps their characters."""
+_DIGEST_LINE = re.compile(
+    rb"^\\?(?=(?:.{32}|.{40}|.{64}|.{96}|.{128})[ \t*])[0-9a-fA-F]{32,128}[ \t*]+[^\s<]{3,}",
+    re.MULTILINE,
+)
+"""As ``sha256sum`` writes them: a digest, then a name."""
+_SPACES = b" \t\r\n"
+_DENSE_ENTROPY = 6.1
+"""Bits a character: base85 has 6.4, base64, which its rows betray, 6.0, squeezed programs 5.4, prose 4.5."""
 _TOKEN = b"A" * _TOKEN_BYTES
 _RUN = re.compile(b"A{%d,}" % _TOKEN_BYTES)
 _UU_LINE = re.compile(rb"(?:^|\n)M[ -`]{59,60}(?=\r?\n)")
@@ -64,19 +87,25 @@ class DisguiseWatch:
 
     def finish(self) -> bool:
         """Take the end; False for a page that holds encoded media and nothing to read."""
-        return self._counter is None or not self._counter.is_empty_wrapper()
+        if self._counter is None:
+            return True
+        self._counter.finish()
+        return not (self._counter.is_empty_wrapper() or self._counter.is_disguise())
 
 
 def _is_suspicious(piece: bytes) -> bool:
     if _TOKEN in piece.translate(_TOKEN_MAP) or piece.count(b"\nM") > 8:
         return True
-    return _TOKEN in piece.translate(_HEX_MAP)
+    if 25 * sum(map(piece.count, (b" ", b"\n", b"\t"))) < len(piece) or 12 * piece.count(b"=") > len(piece):
+        return True
+    return _HEX_TOKEN in piece.translate(_HEX_MAP)
 
 
 class _Counter:
     """Count encoded and other visible bytes behind tags, scripts and styles."""
 
     __slots__ = (
+        "_ascii",
         "_closing",
         "_is_in_tag",
         "_pending",
@@ -93,6 +122,7 @@ class _Counter:
         self._closing = b""
         self._pending = b""
         self._visible_tail = b""
+        self._ascii: Counter[int] = Counter()
         self.encoded = 0
         self.other = 0
         self.hidden = 0
@@ -111,10 +141,24 @@ class _Counter:
             place = self._step(data, place, visible)
         self._count(bytes(visible))
 
+    def finish(self) -> None:
+        """Count the last line, which no line end closed."""
+        self._count(b"\n")
+
     def is_disguise(self) -> bool:
         if self.uuencoded >= DISGUISED_BYTES and 4 * self.uuencoded > 3 * self.total:
             return True
-        return self.encoded >= DISGUISED_BYTES and self.encoded > 3 * self.other
+        if self.encoded >= DISGUISED_BYTES and self.encoded > 3 * self.other:
+            return True
+        return self._is_dense()
+
+    def _is_dense(self) -> bool:
+        """Say whether the visible ASCII carries more than any language does: base85 has no other mark."""
+        total = self._ascii.total()
+        if total < DISGUISED_BYTES or 2 * total < self.encoded + self.other:
+            return False
+        bits = -sum(count / total * log2(count / total) for count in self._ascii.values())
+        return bits > _DENSE_ENTROPY
 
     def is_empty_wrapper(self) -> bool:
         return self.hidden + self.encoded >= DISGUISED_BYTES and self.other < _VISIBLE_LETTERS_MIN
@@ -166,15 +210,32 @@ class _Counter:
         cut = len(data) if len(data) > 8192 else data.rfind(b"\n") + 1
         self._visible_tail = data[cut:]
         whole = data[:cut]
-        solid = len(whole) - sum(whole.count(space) for space in b" \t\r\n")
-        encoded = sum(len(run) for run in _RUN.findall(whole.translate(_TOKEN_MAP)))
-        encoded = max(encoded, _hexadecimal(whole))
+        self._ascii.update(whole.translate(None, _NOT_SOLID_ASCII))
+        solid = len(whole) - sum(whole.count(space) for space in _SPACES)
+        listed = sum(len(line) for line in _DIGEST_LINE.findall(whole))
+        encoded = sum(len(run) for run in _RUN.findall(whole.translate(_TOKEN_MAP))) - listed
+        for count in (_hexadecimal(whole) - listed, _mixed(whole), _quoted(whole)):
+            encoded = max(encoded, count)
         self.encoded += min(encoded, solid)
         self.other += max(0, solid - encoded)
 
 
 def _hexadecimal(data: bytes) -> int:
     """Count the digits in long runs of spaced hexadecimal numbers; plain decimal numbers are none."""
-    runs = (found.span() for found in _RUN.finditer(data.translate(_HEX_MAP)))
-    digits = (data[start:end].translate(None, b" \t,:") for start, end in runs)
-    return sum(len(run) for run in digits if run.translate(None, b"0123456789"))
+    runs = (found.span() for found in _HEX_RUN.finditer(data.translate(_HEX_MAP)))
+    digits = (data[start:end].translate(None, _SPACES) for start, end in runs)
+    dumped = sum(len(line.translate(None, _SPACES)) for line in _DUMP_LINE.findall(data))
+    return max(dumped, sum(len(run) for run in digits if run.translate(None, b"0123456789,:")))
+
+
+def _mixed(data: bytes) -> int:
+    """Count the letters and digits in rows that no language writes."""
+    return sum(len(run) for run in _MIXED.findall(data))
+
+
+def _quoted(data: bytes) -> int:
+    """Count the bytes that stand as quoted-printable (RFC 2045, 6.7)."""
+    return sum(len(run) for run in _QUOTED.findall(data))
+
+
+_NOT_SOLID_ASCII = _SPACES + bytes(range(0x80, 0x100))
