@@ -18,8 +18,15 @@ def quiet_until(now: datetime, hours: str) -> datetime | None:
         hours: ``HH:MM-HH:MM``, several separated by commas; a span may run over midnight, and one whose ends
             are the same is the whole day.
     """
-    ends = [end for span in hours.split(",") if (end := _end_of(now, span.strip())) is not None]
-    return max(ends, default=None)
+    spans = [span.strip() for span in hours.split(",")]
+    until = None
+    # One span may end where the next begins; after as many steps as there are spans the day is full.
+    for _ in spans:
+        ends = [end for span in spans if (end := _end_of(until or now, span)) is not None]
+        if not ends:
+            break
+        until = max(ends)
+    return until
 
 
 def _end_of(now: datetime, span: str) -> datetime | None:

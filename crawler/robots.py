@@ -16,7 +16,7 @@ from scrapy import Request
 from scrapy.exceptions import DownloadFailedError, IgnoreRequest
 
 from crawler.reading.address import AddressError, canonical_url, host_key
-from crawler.transport.handler import IgnoredFailure
+from crawler.transport.handler import IgnoredFailure, IgnoredRefusal
 from crawler.transport.pin import TransportAddon
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ MOST_BYTES: Final = 500 * 1024
 MOST_HOPS: Final = 5
 """RFC 9309, 2.3.1.2."""
 LONGEST_DELAY_S: Final = 60.0
+AGAIN_S: Final = 1.0
+"""After so long rules that could not be had are asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,18 @@ class Rules:
         """Return the Crawl-delay that the rules ask for, in seconds, cut at `LONGEST_DELAY_S`."""
         asked = self.parsed.crawl_delay(agent) if self.parsed else None
         return min(max(float(asked or 0.0), 0.0), LONGEST_DELAY_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The question for one site's rules, and when it was put on the loop's clock."""
+
+    task: asyncio.Task[Rules]
+    at_s: float
+
+    def is_lost(self) -> bool:
+        """Tell whether the answer has come, and was none."""
+        return self.task.done() and not self.task.cancelled() and self.task.result().is_unreachable
 
 
 def rules_of(status: int, text: str) -> Rules:
@@ -69,7 +83,7 @@ class RobotsMiddleware:
         self._crawler = crawler
         self._is_obeyed = is_obeyed
         self._agent = agent
-        self._known: dict[str, asyncio.Task[Rules]] = {}
+        self._known: dict[str, _Asked] = {}
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> RobotsMiddleware:
@@ -83,34 +97,36 @@ class RobotsMiddleware:
         """Write the verdict into ``request.meta["robots"]``.
 
         Raises:
-            IgnoreRequest: The rules are obeyed and forbid the address.
+            IgnoredRefusal: The rules are obeyed and forbid the address.
             IgnoredFailure: They are obeyed, and could not be had.
         """
-        if "row" not in request.meta:
-            return  # robots.txt itself, control pages, checks
-        task = self._task_for(request) if self._is_obeyed else self._known.get(host_key(request.url))
-        if task is None or not (self._is_obeyed or task.done()):
+        is_control = "is_control" in request.meta
+        if "row" not in request.meta and not (is_control and self._is_obeyed):
+            return  # robots.txt itself, and checks of pages that a person confirmed
+        known = self._known.get(host_key(request.url))
+        if not self._is_obeyed and (known is None or not known.task.done()):
             return
-        rules = await asyncio.shield(task)
+        rules = await asyncio.shield(self._asked(request).task)
         if self._is_obeyed and rules.is_unreachable:
             raise IgnoredFailure("robots_unreachable")
         is_allowed = rules.allow(request.url, self._agent)
         request.meta["robots"] = ALLOWED if is_allowed else DISALLOWED
         if self._is_obeyed and not is_allowed:
-            raise IgnoreRequest
+            raise IgnoredRefusal("robots")
 
     async def process_response(self, request: Request, response: Response) -> Response:
         """Ask for the rules of a site that has just given a page; a host that wants to be left alone is."""
         if response.status == 200 and "row" in request.meta:
-            self._task_for(request)
+            self._asked(request)
         return response
 
-    def _task_for(self, request: Request) -> asyncio.Task[Rules]:
-        site = host_key(request.url)
-        task = self._known.get(site)
-        if task is None:
-            task = self._known[site] = asyncio.get_running_loop().create_task(self._ask(request))
-        return task
+    def _asked(self, request: Request) -> _Asked:
+        """Return the question for the rules of a site; those that could not be had are asked for again."""
+        site, loop = host_key(request.url), asyncio.get_running_loop()
+        asked = self._known.get(site)
+        if asked is None or (self._is_obeyed and asked.is_lost() and loop.time() - asked.at_s > AGAIN_S):
+            asked = self._known[site] = _Asked(loop.create_task(self._ask(request)), loop.time())
+        return asked
 
     async def _ask(self, request: Request) -> Rules:
         """Fetch the rules of a request's site; what the transport refuses or misses is an answer, too."""

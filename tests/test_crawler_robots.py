@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.robots import Rules, robots_url, rules_of
-from tests.crawl_samples import crawl, outcomes, page_rows, tree, work_at
+from tests.crawl_samples import TERM, crawl, html, outcomes, page_rows, tree, work_at
 from tests.servers.web import WebServer
 
 if TYPE_CHECKING:
@@ -48,6 +48,33 @@ def test_what_is_forbidden_is_not_asked_where_the_rules_are_obeyed(tmp_path: Pat
 
         assert server.all_paths[0] == "/robots.txt"
         assert "/loaf/2" not in server.paths
+        assert outcomes(work)["/loaf/2"] == "refused robots"
+
+
+def test_control_pages_obey_the_rules_too(tmp_path: Path) -> None:
+    pages = {"/a/b": html("a", term=TERM)}
+    for rules, said in (
+        (b"Disallow: /$\n", ["/robots.txt", "/a/b", "probe"]),
+        (b"", ["/robots.txt", "/a/b", "probe", "/"]),
+    ):
+        folder = tmp_path / str(len(said))
+        folder.mkdir()
+        with WebServer({**pages, "/robots.txt": (200, PLAIN, b"User-agent: *\n" + rules)}) as server:
+            work = work_at(folder, robots="obey", per_host=1)
+            work.add_leads(server.url("/a/b"))
+            crawl(work)
+
+            known = {*pages, "/robots.txt", "/"}
+            assert [path if path in known else "probe" for path in server.all_paths] == said
+
+
+def test_rules_that_could_not_be_had_are_asked_for_again(tmp_path: Path) -> None:
+    first = iter([(500, PLAIN, b"")])
+    routes = {**tree(3), "/robots.txt": lambda _: next(first, FORBIDS)}
+    with WebServer(routes) as server:
+        work = crawled(tmp_path, server, "obey")
+
+        assert server.all_paths[:3] == ["/robots.txt", "/robots.txt", "/"]
         assert outcomes(work)["/loaf/2"] == "refused robots"
 
 

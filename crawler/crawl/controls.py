@@ -43,7 +43,8 @@ async def fetch_controls(spider: Spider, site: SiteState, row: Pending, judge: J
 
 
 async def _tags_at(spider: Spider, url: str, site: SiteState, judge: Judge) -> set[bytes]:
-    request = Request(url, dont_filter=True, meta={"download_slot": site.tag, "read_errors": True})
+    meta = {"download_slot": site.tag, "read_errors": True, "is_control": True}
+    request = Request(url, dont_filter=True, meta=meta)
     try:
         response = await spider.crawler.engine.download_async(request)
         if not response.body or 300 <= response.status < 400:

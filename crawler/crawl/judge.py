@@ -9,8 +9,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from scrapy.exceptions import IgnoreRequest
-
 from caselog.errors import IntakeError, RefusedError
 from caselog.records.choices import Outcome, Role
 from caselog.records.pages import Rule
@@ -118,10 +116,9 @@ class Judge:
         """Return what to record when the transport refused or failed."""
         if isinstance(error, Refused):
             return Result(outcome=Outcome.REFUSED, refused=error.code)
-        if isinstance(error, IgnoreRequest) and not isinstance(error, FetchFailed):
-            return Result(outcome=Outcome.REFUSED, refused="robots")
         code = error.code if isinstance(error, FetchFailed) else "internal"
-        return Retry(wait_s=_wait_s(row), final=Result(outcome=Outcome.ERROR, error=code))
+        final = Result(outcome=Outcome.ERROR, error=code)
+        return Retry(wait_s=_wait_s(row), final=final, whole_site=code == "robots_unreachable")
 
     def _redirect(self, site: SiteState, row: Pending, response: Response) -> Result:
         """Hand the target back to the scope: on the site it is followed, off the site proposed."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from crawler.transport.client import Transport
 from crawler.transport.fetch import Limits
-from crawler.transport.pace import Pace
+from crawler.transport.pace import fresh_pace
 from crawler.transport.tor import TorControl
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def transport_from(settings: BaseSettings) -> Transport:
             onion_total_s=settings.getfloat("LEADLINE_ONION_TOTAL_S", usual.onion_total_s),
             page_bytes=settings.getint("LEADLINE_PAGE_BYTES", usual.page_bytes),
         ),
-        pace=Pace(
+        pace=fresh_pace(
             delay_s=settings.getfloat("DOWNLOAD_DELAY"),
             per_host=settings.getint("CONCURRENT_REQUESTS_PER_DOMAIN"),
         ),

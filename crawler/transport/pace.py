@@ -114,6 +114,7 @@ class Pace:
         delay_s: Shortest time between two requests to one host or address.
         per_host: How many may be under way at once to one host or address.
         jitter: Largest random share of the delay that is added to it; a little always is.
+        not_before_s: By the clock; a program that ran before this one may just have asked somebody.
         clock: Monotonic time in seconds; the loop's own.
         dice: Random number from 0 to 1.
     """
@@ -121,6 +122,7 @@ class Pace:
     delay_s: float
     per_host: int = 1
     jitter: float = 0.2
+    not_before_s: float = -math.inf
     clock: Callable[[], float] = time.monotonic
     dice: Callable[[], float] = random.random
     _keys: dict[str, _Key] = field(default_factory=dict)
@@ -135,13 +137,14 @@ class Pace:
 
     def free_at(self, keys: Iterable[str]) -> float:
         """Give the time at which one more request to all these keys may start; infinite while one is full."""
-        return max((self._free_at(key) for key in keys), default=-math.inf)
+        return max((self._free_at(key) for key in keys), default=self.not_before_s)
 
     def _free_at(self, name: str) -> float:
         key = self._keys.get(name)
         if key is None:
-            return -math.inf
-        return math.inf if key.running >= self.per_host else max(key.next_s, key.after_s)
+            return self.not_before_s
+        times = (key.next_s, key.after_s, self.not_before_s)
+        return math.inf if key.running >= self.per_host else max(times)
 
     async def turn(self, keys: tuple[str, ...]) -> Turn:
         """Wait until all keys are free and nobody who came earlier wants them, and take them.
@@ -161,7 +164,7 @@ class Pace:
     async def _stand_in_line(self, turn: Turn) -> None:
         waiting = _Waiting(turn, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
-        self._serve()
+        self._look_at(turn.keys)
         try:
             await waiting.granted
         except asyncio.CancelledError:
@@ -187,7 +190,7 @@ class Pace:
             key = self._keys[name]
             if key.latest is turn:
                 key.next_s = min(key.next_s, now_s + latest_s + self._gap_s(key))
-        self._serve()
+        self._look_at(turn.keys)
 
     def _gap_s(self, key: _Key) -> float:
         slowest_s = max(self.delay_s, LONGEST_DELAY_S)
@@ -202,7 +205,7 @@ class Pace:
             if key.running >= self.per_host:
                 key.after_s = max(key.after_s, now_s + min(LINGER_S, self.delay_s))
             key.running -= 1
-        self._serve()
+        self._look_at(keys)
 
     def at_least(self, name: str, delay_s: float) -> None:
         """Ask this host no faster than it wishes itself."""
@@ -223,6 +226,17 @@ class Pace:
     def _is_sent_away(self, keys: Iterable[str], now_s: float) -> bool:
         longest_s = max(LONGEST_WAIT_S, 2 * self.delay_s)
         return any(name in self._keys and self._keys[name].after_s - now_s > longest_s for name in keys)
+
+    def _look_at(self, keys: Iterable[str]) -> None:
+        """Serve at the first moment at which one of these keys, which have changed, may be free."""
+        if not self._queue:
+            return
+        now_s = self.clock()
+        soonest_s = min((self._free_at(name) for name in keys), default=now_s)
+        if soonest_s <= now_s:
+            self._serve()
+        else:
+            self._wake_at(soonest_s, now_s)
 
     def _serve(self) -> None:
         """Give every waiting request its turn that can have it, in order; wake up for the next one."""
@@ -307,3 +321,8 @@ def _plain_host(host: str) -> str:
         return str(_plain(host))
     except ValueError:
         return host
+
+
+def fresh_pace(*, delay_s: float, per_host: int) -> Pace:
+    """Give the pace of a program that starts now and does not know whom another has asked a moment ago."""
+    return Pace(delay_s=delay_s, per_host=per_host, not_before_s=time.monotonic() + delay_s)

@@ -12,6 +12,7 @@ from desk.call import call_of
 if TYPE_CHECKING:
     from caselog.workspace import Workspace
     from crawler.compare import Likeness
+    from crawler.transport.pace import Pace
 
 MOST_MATCHES = 10
 MOST_BYTES = 8_388_608
@@ -26,14 +27,16 @@ def compare(
     """Score texts, or pages of confirmed sites, against the stored fingerprints; nothing of them is kept."""
     from caselog.errors import CaseError
     from crawler.reading.address import defang
+    from crawler.single import pace_of
     from desk.access import Act
 
     call, failed = call_of(context), 0
     with call.acting(Act.EVIDENCE) as (workspace, _):
+        pace = pace_of(workspace)
         for name in inputs:
             is_url = "://" in name
             try:
-                found = _scored(workspace, name, is_url=is_url)
+                found = _scored(workspace, name, pace, is_url=is_url)
             except CaseError as error:
                 call.out.item_error(error)
                 failed += 1
@@ -43,14 +46,14 @@ def compare(
         raise typer.Exit(1)
 
 
-def _scored(workspace: Workspace, name: str, *, is_url: bool) -> list[Likeness]:
+def _scored(workspace: Workspace, name: str, pace: Pace, *, is_url: bool) -> list[Likeness]:
     from crawler.compare import compare, read_blocks
     from crawler.reading.address import canonical_url
     from crawler.single import fetch_text
 
     if is_url:
         url = canonical_url(name)
-        text, media_type = fetch_text(workspace, url)
+        text, media_type = fetch_text(workspace, url, pace)
     else:
         url, text = "http://file.invalid/", _read(Path(name))
         media_type = (
