@@ -114,9 +114,11 @@ def headers(*pairs: tuple[str, str]) -> CIMultiDict[str]:
         ([("Content-Type", "text/html"), ("Content-Disposition", "form-data")], "attachment"),
         ([("Content-Disposition", "inline; filename=\"oven.mp4\"")], "attachment"),
         ([("Content-Disposition", "inline; filename*=UTF-8''oven.jpg")], "attachment"),
+        ([("Content-Disposition", "inline; filename=oven.html; filename*=UTF-8''oven.jpg")], "attachment"),
         ([("Content-Type", "text/html"), ("Content-Encoding", "br")], "encoding"),
         ([("Content-Encoding", "gzip"), ("Content-Encoding", "gzip")], "encoding"),
         ([("Content-Type", "text/html"), ("Content-Length", str(LIMIT + 1))], "too_large"),
+        ([("Content-Type", "text/html"), ("Content-Length", "9" * 5000)], "too_large"),
     ],
 )  # fmt: skip
 def test_headers_that_promise_no_text_are_refused(pairs: list[tuple[str, str]], code: str) -> None:

@@ -153,7 +153,7 @@ def _is_media_name(name: str) -> bool:
 
 def _announced(headers: Headers) -> int:
     lengths = headers.getall("Content-Length", ())
-    return max((int(length) for length in lengths if length.isascii() and length.isdigit()), default=0)
+    return max((int(length[:20]) for length in lengths if length.isascii() and length.isdigit()), default=0)
 
 
 class NotTextError(RefusedError):
