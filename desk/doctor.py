@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from caselog.errors import CaseError
 from caselog.process import is_dumpable
+from caselog.store import sites
 from caselog.workspace import KEY_FILE, open_workspace
+from crawler.reading.address import bare_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from caselog.config import Config
     from caselog.workspace import Workspace
+    from crawler.transport.tor import TorState
 
 OK = "ok"
 WARNING = "warning"
@@ -32,6 +35,12 @@ EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 DNS_QUESTION = bytes.fromhex("1d5000000001000000000000") + b"\x07invalid\x00" + bytes.fromhex("00060001")
 """RFC 1035, 4.1: header without recursion, one question `invalid. SOA IN`."""
 RESOLVER_SECONDS = 2.0
+TOR_TROUBLE = {
+    "silent": "Nobody answers at Tor's control port: start Tor, with ControlPort and CookieAuthentication in "
+    "torrc, or correct network.tor.control.",
+    "login": "Tor's control port refuses our log-in: set CookieAuthentication 1 in torrc, and let this user "
+    "read the cookie.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +188,62 @@ def _workspace(workspace: Workspace) -> Iterable[Finding]:
     judge = _warn if workspace.practice else _finding
     yield judge("authority", not missing, "complete", f"Missing in leadline.toml: {missing}.")
     yield from (_resolver(server) for server in workspace.config.network.resolver)
+    yield from _tor(workspace)
     yield from _data(workspace)
+
+
+def _tor(workspace: Workspace) -> Iterable[Finding]:
+    """Ask Tor how it is, where the settings name one; else say which leads wait for it."""
+    from crawler.transport.tor import is_listening, tor_state
+
+    tor = workspace.config.network.tor
+    if not tor.enabled:
+        return [_without_tor(workspace)]
+    found = tor_findings(tor_state(tor.control), practice=workspace.practice)
+    listens = _finding(
+        "tor socks", is_listening(tor.socks), "listens", "Nobody listens at network.tor.socks: correct it."
+    )
+    return [*found, listens]
+
+
+def _without_tor(workspace: Workspace) -> Finding:
+    with workspace.log.read() as reader:
+        onions = sum(bare_host(host).endswith(".onion") for host in sites.site_hosts(reader).values())
+    return _warn(
+        "tor circuits",
+        not onions,
+        "off: onion services are refused",
+        f"Off, and {onions} sites are onion services: start Tor and set network.tor.enabled.",
+    )
+
+
+def tor_findings(state: TorState, *, practice: bool) -> list[Finding]:
+    """Return what Tor's word on itself means for a workspace, and what to do about it."""
+    if state.trouble is not None:
+        return [Finding(check="tor circuits", result=WRONG, detail=TOR_TROUBLE[state.trouble])]
+    if practice != state.is_test_network:
+        detail = (
+            "This Tor is no test network, and a practice workspace uses no other: correct network.tor."
+            if practice
+            else "This Tor is a test network: it reaches no real onion service. Correct network.tor."
+        )
+        return [Finding(check="tor circuits", result=WRONG, detail=detail)]
+    network = ", test network" if state.is_test_network else ""
+    phase = f" ({state.phase})" if state.phase else ""
+    ready = _finding(
+        "tor circuits",
+        state.is_ready,
+        f"Tor {state.version} ready, {state.circuits} circuits{network}",
+        f"Tor {state.version} is at {state.progress} %{phase}, without circuits: onion services are put off. "
+        "Wait; if it stays so, look at Tor's log and at this machine's clock.",
+    )
+    errors = _warn(
+        "tor errors",
+        state.has_extended_errors,
+        "told apart",
+        "Tor does not say why an onion cannot be reached: add ExtendedErrors to SocksPort in torrc.",
+    )
+    return [ready, errors]
 
 
 def _data(workspace: Workspace) -> Iterable[Finding]:

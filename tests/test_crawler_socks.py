@@ -10,10 +10,10 @@ import pytest
 from caselog.errors import ConfigError
 from crawler.transport.client import Transport
 from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
-from crawler.transport.proxy import Proxy, ProxyKind, parse_proxy
+from crawler.transport.proxy import Proxy, parse_proxy
 from tests.servers.certificates import new_authority
 from tests.servers.dns import DnsServer
-from tests.servers.hostile import NOISE, HostileServer, answer, endless, head, page, silence
+from tests.servers.hostile import NOISE, HostileServer, answer, endless, head, page, raw, silence
 from tests.servers.socks import SocksServer
 
 if TYPE_CHECKING:
@@ -94,6 +94,50 @@ def test_the_proxy_gets_the_name_and_the_onion_as_user(wants_login: bool) -> Non
     user = f"www.{ONION}" if wants_login else ""
     assert socks.asked == [(user, f"www.{ONION}", 81)]
     assert (got.body, got.fetch.via, got.fetch.peer_ip) == (page(3000), "tor", None)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        (f"http://{ONION.upper()}/", ONION),
+        (f"HTTP://{ONION}./", ONION),
+        (f"http://Forum.{ONION}/", f"forum.{ONION}"),
+        (f"http://a.b.{ONION.upper()}./", f"a.b.{ONION}"),
+    ],
+)
+def test_every_way_to_write_an_onion_goes_to_tor_and_none_to_dns(url: str, name: str) -> None:
+    with HostileServer(SCRIPTS) as server, SocksServer(server.port) as socks, DnsServer() as names:
+        fetch(url, socks=socks.address, nameservers=[names.address])
+        with pytest.raises(Refused, match="onion_without_tor"):
+            fetch(url, nameservers=[names.address])
+
+        assert socks.asked == [(name, name, 80)]
+        assert not names.queries
+
+
+def test_a_name_that_is_an_alias_of_an_onion_leads_nowhere() -> None:
+    with SocksServer(9) as socks, DnsServer({"bread.example": [f"CNAME {ONION}"]}) as names:
+        with pytest.raises(FetchFailed, match="dns_nodata"):
+            fetch("http://bread.example/", socks=socks.address, nameservers=[names.address])
+
+        assert socks.asked == []
+        assert {name for name, _ in names.queries} == {"bread.example"}
+
+
+def test_a_redirect_to_an_onion_is_handed_back_and_not_followed() -> None:
+    moved = {"/": raw(head(f"Location: http://{ONION}/", status="302 Found", length=0))}
+    with HostileServer(moved) as server, SocksServer(9) as socks, DnsServer() as names:
+        got = fetch(server.url("/"), socks=socks.address, nameservers=[names.address])
+
+        assert (got.status, got.fetch.via, socks.asked, dict(names.queries)) == (302, "direct", [], {})
+
+
+def test_another_circle_is_another_login() -> None:
+    with HostileServer(SCRIPTS) as server, SocksServer(server.port) as socks:
+        for circle in ("x", "7f"):
+            fetch(f"http://{ONION}/", socks=socks.address, circle=circle)
+
+    assert socks.circles == ["x", "7f"]
 
 
 def test_media_through_the_proxy_is_refused() -> None:

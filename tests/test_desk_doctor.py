@@ -9,9 +9,13 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from caselog.config import Config
-from desk.doctor import DataFile, data_files
+from crawler.transport.tor import TorState, Trouble
+from desk.doctor import DataFile, data_files, tor_findings
 from tests.desk_calls import Answer, Desk, desk
 
 
@@ -149,3 +153,53 @@ def test_data_status_lists_tables(tmp_path: Path) -> None:
 
     assert answer.code == 0
     assert {"name", "source", "present", "modified_at", "age_days", "size_bytes"} == set(answer.rows[0])
+
+
+READY = {
+    "progress": 100,
+    "phase": "done",
+    "has_circuits": True,
+    "version": "0.4.9",
+    "has_extended_errors": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "practice", "results", "word"),
+    [
+        ({"trouble": Trouble.SILENT}, False, ["wrong"], "start Tor"),
+        ({"trouble": Trouble.LOGIN}, False, ["wrong"], "CookieAuthentication"),
+        ({**READY, "is_test_network": True}, False, ["wrong"], "test network"),
+        (READY, True, ["wrong"], "no test network"),
+        ({**READY, "progress": 45, "phase": "conn_or"}, False, ["wrong", "ok"], "45 % (conn_or)"),
+        ({**READY, "has_circuits": False}, False, ["wrong", "ok"], "clock"),
+        ({**READY, "has_extended_errors": False}, False, ["ok", "warning"], "ready"),
+        ({**READY, "is_test_network": True, "circuits": 7}, True, ["ok", "ok"], "7 circuits, test network"),
+    ],
+)
+def test_the_doctor_says_what_is_wrong_with_tor(
+    facts: dict[str, Any], practice: bool, results: list[str], word: str
+) -> None:
+    found = tor_findings(TorState(**facts), practice=practice)
+
+    assert [finding.result for finding in found] == results
+    assert word in found[0].detail
+
+
+def test_onion_services_without_tor_are_warned_of(tmp_path: Path) -> None:
+    work = desk(tmp_path)
+    before = result(work.run("doctor"), "tor circuits")
+    work.add_leads("http://" + "a2345672" * 7 + ".onion/")
+
+    assert (before, result(work.run("doctor"), "tor circuits")) == ("ok", "warning")
+
+
+def test_a_tor_that_is_not_there_is_wrong(tmp_path: Path) -> None:
+    work = desk(tmp_path)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    settings(work, f'[network.tor]\nenabled = true\nsocks = "127.0.0.1:{port}"\ncontrol = "127.0.0.1:{port}"')
+    answer = work.run("doctor")
+
+    assert {result(answer, "tor circuits"), result(answer, "tor socks")} == {"wrong"}

@@ -15,9 +15,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from stem import ControllerError, Signal, SocketError
-from stem.connection import AuthenticationFailure
-from stem.control import Controller
+from stem import ControllerError, SocketError
+from stem.connection import (
+    AuthenticationFailure,
+    CookieAuthFailed,
+    PasswordAuthFailed,
+    UnrecognizedAuthMethods,
+    authenticate,
+)
+from stem.response import convert
 from stem.socket import ControlPort
 
 from caselog.guard import may_contact
@@ -112,10 +118,17 @@ def tor_state(control: str) -> TorState:
     try:
         with _talk(control) as tor:
             return _state(tor)
-    except AuthenticationFailure:
+    except (PasswordAuthFailed, CookieAuthFailed, UnrecognizedAuthMethods):
         return TorState(trouble=Trouble.LOGIN)
-    except (ControllerError, OSError, ValueError):
+    except (ControllerError, AuthenticationFailure, OSError, ValueError, KeyError):
         return TorState(trouble=Trouble.SILENT)
+
+
+def is_listening(text: str) -> bool:
+    """Tell whether somebody listens at ``address:port``."""
+    with suppress(OSError), socket.create_connection(_place(text.rpartition("://")[2]), timeout=TALK_S):
+        return True
+    return False
 
 
 class TorControl:
@@ -124,7 +137,7 @@ class TorControl:
     Args:
         control: Tor's control port, ``address:port``.
         socks: Its SOCKS port: where the control port says nothing, somebody must at least listen there.
-        patience_s: How long to wait, once, for a Tor that is starting.
+        patience_s: How long to wait, once, for a Tor that is starting; `PATIENCE_S` unless told.
         clock: Monotonic time in seconds.
     """
 
@@ -133,12 +146,12 @@ class TorControl:
         control: str,
         *,
         socks: str,
-        patience_s: float = PATIENCE_S,
+        patience_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._control = control
         self._socks = socks
-        self._patience_s = patience_s
+        self._patience_s = PATIENCE_S if patience_s is None else patience_s
         self._clock = clock
         self._asking = asyncio.Lock()
         self._believed_until_s = -1.0
@@ -173,7 +186,7 @@ class TorControl:
         if state.trouble is None:
             self._is_ready = state.is_ready
         else:
-            self._is_ready = await asyncio.to_thread(_is_listening, self._socks)
+            self._is_ready = await asyncio.to_thread(is_listening, self._socks)
         self._believed_until_s = self._clock() + KEPT_S
 
     async def _wait(self, state: TorState) -> TorState:
@@ -190,47 +203,62 @@ class TorControl:
         return state
 
 
-def _state(tor: Any) -> TorState:
-    phase = _words(tor.get_info("status/bootstrap-phase"))
-    ports = tor.get_conf("SocksPort", [], multiple=True)
-    circuits = tor.get_info("circuit-status").splitlines()
+def _state(tor: _Port) -> TorState:
+    keys = ("status/bootstrap-phase", "status/circuit-established", "circuit-status", "version")
+    told = tor.ask("GETINFO", *keys)
+    phase = _words(told["status/bootstrap-phase"])
+    settings = tor.ask("GETCONF", "TestingTorNetwork", "SocksPort")
+    ports = settings.get("SocksPort") or []
     return TorState(
         progress=int(phase.get("PROGRESS", "0")),
         phase=phase.get("TAG", ""),
-        has_circuits=tor.get_info("status/circuit-established") == "1",
-        circuits=sum(" BUILT" in line for line in circuits),
-        version=str(tor.get_info("version")).partition(" ")[0],
-        is_test_network=tor.get_conf("TestingTorNetwork") == "1",
+        has_circuits=told["status/circuit-established"] == b"1",
+        circuits=told["circuit-status"].count(b" BUILT"),
+        version=told["version"].decode("ascii", "replace").partition(" ")[0],
+        is_test_network=settings.get("TestingTorNetwork") == ["1"],
         has_extended_errors=any("extendederrors" in str(port).lower() for port in ports),
     )
 
 
-def _words(line: str) -> dict[str, str]:
-    """Read `KEY=value` words (control-spec, 3.10 and 4.1.10)."""
-    pairs = (word.partition("=") for word in str(line).split())
+def _words(line: bytes) -> dict[str, str]:
+    """Read `KEY=value` words (control-spec, 3.9 and 4.1.10)."""
+    pairs = (word.partition("=") for word in line.decode("ascii", "replace").split())
     return {key: value for key, equals, value in pairs if equals}
 
 
 def _renew(control: str) -> bool:
     try:
         with _talk(control) as tor:
-            tor.signal(Signal.NEWNYM)
+            return bool(tor.say("SIGNAL NEWNYM").is_ok())
     except (ControllerError, AuthenticationFailure, OSError, ValueError):
         return False
-    return True
 
 
 @contextmanager
-def _talk(control: str) -> Iterator[Any]:
-    """Give stem's controller, logged in by cookie or by nothing."""
+def _talk(control: str) -> Iterator[_Port]:
+    """Give the control port, logged in by cookie or by nothing."""
     address, port = _place(control)
-    with Controller(_Port(address, port)) as tor:  # type: ignore[no-untyped-call]  # stem's own
-        tor.authenticate()
+    with _Port(address, port) as tor:  # type: ignore[no-untyped-call]  # stem has no types
+        authenticate(tor)  # type: ignore[no-untyped-call]  # stem has no types
         yield tor
 
 
 class _Port(ControlPort):
-    """stem's control port with a time limit for each answer; stem itself would wait for ever."""
+    """stem's control port with a time limit for each answer; stem itself would wait for ever.
+
+    stem's controller, one level up, reads in threads that go on for as long as Tor is silent.
+    """
+
+    def ask(self, command: str, *keys: str) -> dict[str, Any]:
+        """Return what GETINFO or GETCONF say of each key (control-spec, 3.3 and 3.9)."""
+        answer = self.say(f"{command} {' '.join(keys)}")
+        convert(command, answer)  # type: ignore[no-untyped-call]  # stem has no types
+        return dict(answer.entries)
+
+    def say(self, command: str) -> Any:
+        """Return stem's form of the answer to one command."""
+        self.send(command)  # type: ignore[no-untyped-call]  # stem has no types
+        return self.recv()  # type: ignore[no-untyped-call]  # stem has no types
 
     def _make_socket(self) -> socket.socket:
         try:
@@ -242,9 +270,3 @@ class _Port(ControlPort):
 def _place(text: str) -> tuple[str, int]:
     address, _, port = text.rpartition(":")
     return address.removeprefix("[").removesuffix("]"), int(port) if port.isdigit() else 0
-
-
-def _is_listening(text: str) -> bool:
-    with suppress(OSError), socket.create_connection(_place(text), timeout=TALK_S):
-        return True
-    return False

@@ -29,6 +29,8 @@ class SocksServer:
     garbage: bytes = b""
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     """User name, host name and port of each request."""
+    circles: list[str] = field(default_factory=list)
+    """The password of each log-in."""
 
     def __enter__(self) -> SocksServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -76,6 +78,7 @@ class SocksServer:
     def _login(self, client: socket.socket) -> str:
         login = client.recv(512)
         client.sendall(b"\x01\x00")
+        self.circles.append(login[3 + login[1] :].decode())
         return login[2 : 2 + login[1]].decode()
 
     def _relay(self, client: socket.socket) -> None:
