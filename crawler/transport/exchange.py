@@ -16,7 +16,13 @@ from aiohttp.client_proto import ResponseHandler
 
 from caselog.errors import ConfigError
 from crawler.transport.proxy import connect_through
-from crawler.transport.sockets import AddressInfo, AddressRefusedError, GuardedSocket, open_guarded
+from crawler.transport.sockets import (
+    OPEN_PIECE_BYTES,
+    AddressInfo,
+    AddressRefusedError,
+    GuardedSocket,
+    open_guarded,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -38,7 +44,7 @@ _LINE_BYTES = 8190
 _HEADERS_MAX = 128
 _SWITCHING = 101
 _STREAM_BYTES = 4096
-"""Decoded bytes that may wait unread; twice as many stop the reading."""
+"""Bytes of a body that may wait before it is admitted; twice as many stop the reading."""
 
 
 class HeaderLines:
@@ -118,6 +124,8 @@ class Exchange(ResponseHandler):
         if content is None:
             return
         self._take = take
+        # Nothing stays unread from now on; a piece must not stop the reading before it is handed on.
+        content.set_read_chunk_size(OPEN_PIECE_BYTES)
         try:
             self._hand_on(content, take)
             # Nothing may come between the last look at the stream and the wait for its end.
