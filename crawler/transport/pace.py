@@ -238,17 +238,6 @@ class Pace:
         else:
             self._wake_at(soonest_s, now_s)
 
-    def _look_at(self, keys: Iterable[str]) -> None:
-        """Serve at the first moment at which one of these keys, which have changed, may be free."""
-        if not self._queue:
-            return
-        now_s = self.clock()
-        soonest_s = min((self._free_at(name) for name in keys), default=now_s)
-        if soonest_s <= now_s:
-            self._serve()
-        else:
-            self._wake_at(soonest_s, now_s)
-
     def _serve(self) -> None:
         """Give every waiting request its turn that can have it, in order; wake up for the next one."""
         if not self._queue:
