@@ -163,36 +163,42 @@ class DecodingJudge:
 
     def feed(self, piece: bytes) -> bool:
         """Take the next bytes; see `Judge`."""
-        is_whole = self._is_utf8 and not self._decoder.getstate()[0]
+        state = self._decoder.getstate()
+        is_whole = self._is_utf8 and not state[0]
         if is_whole and piece.isascii():
             return self._feed_ascii(piece)
         try:
             text = self._decoder.decode(piece)
         except UnicodeError:  # a decoder whose buffer runs over raises the wider one
-            return self._judge(self._decode_leniently(piece))
-        if is_whole and _is_clean_utf8(piece):
+            lenient = self._decode_leniently(state, piece)
+            return lenient is not None and self._judge(lenient)
+        # What a lenient decoder replaced stands in the text alone.
+        if is_whole and self._decoder.errors == "strict" and _is_clean_utf8(piece):
             return self._faults.add(len(text))
         return self._judge(text) and (self._wide is None or self._wide.feed(text))
 
     def finish(self) -> bool:
         """Take the end; a character cut off at the end is one fault."""
         try:
-            self._decoder.decode(b"", final=True)
+            rest = self._decoder.decode(b"", final=True)
         except UnicodeError:  # a decoder whose buffer runs over raises the wider one
             return self._faults.add(0, (0,))
-        return self._wide is None or self._wide.finish()
+        return self._judge(rest) and (self._wide is None or self._wide.finish())
 
     def _feed_ascii(self, piece: bytes) -> bool:
         if len(piece.translate(None, CONTROLS)) == len(piece):
             return self._faults.add(len(piece))
         return self._faults.add(len(piece), _places(_CONTROL, piece))
 
-    def _decode_leniently(self, piece: bytes) -> str:
+    def _decode_leniently(self, state: tuple[bytes, int], piece: bytes) -> str | None:
         """Decode with U+FFFD for what does not decode, and stay lenient: each one counts as a fault."""
         lenient = codecs.getincrementaldecoder(self.charset)("replace")
-        lenient.setstate(self._decoder.getstate())
+        lenient.setstate(state)  # as it was before the bytes that broke it
         self._decoder = lenient
-        return lenient.decode(piece)
+        try:
+            return lenient.decode(piece)
+        except UnicodeError:  # a row of escapes that even replacing does not end
+            return None
 
     def _judge(self, text: str) -> bool:
         return self._faults.add(
