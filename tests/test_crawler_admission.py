@@ -262,6 +262,15 @@ def test_odd_but_honest_text_passes(body: bytes) -> None:
     assert prove(body) == "utf-8"
 
 
+@pytest.mark.parametrize("piece_bytes", [1, 3, 700, 2048])
+@pytest.mark.parametrize("charset", ["utf-16", "utf-32", "windows-1251"])
+def test_the_charset_does_not_hang_on_how_the_network_cut_the_page(charset: str, piece_bytes: int) -> None:
+    """The first piece may be a single byte of the byte order mark."""
+    body = ("<p>Хлеб, сад и модели поездов. " * 60).encode(charset)
+
+    assert prove(body, piece_bytes=piece_bytes) == prove(body, piece_bytes=len(body))
+
+
 # ---- what is no text
 
 

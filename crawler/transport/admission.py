@@ -32,6 +32,10 @@ __all__ = ["HeaderVerdict", "TextProof", "admit_headers", "admit_url", "cut_data
 URL_LENGTH_MAX = 2083
 PROVEN_BYTES = 512
 """Decoded bytes that must pass before the receive window may open."""
+LOOK_BYTES = 2048
+LONG_LOOK_BYTES = 8192
+"""So many are judged at once beyond the first `LONG_AFTER_BYTES`."""
+LONG_AFTER_BYTES = 16384
 TEXT_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/plain"})
 # fmt: off
 MEDIA_EXTENSIONS = frozenset((
@@ -164,17 +168,19 @@ class TextProof:
     """Take a decoded body piece by piece and let only text pass.
 
     Charsets are tried in order: byte order mark, header, UTF-8, the page's own tag, then the legacy ones; the
-    first that all bytes satisfy is the proven one. Each piece is judged once per charset: linear work.
+    first that all bytes satisfy is the proven one. Each byte is judged once per charset: linear work. Looks
+    are taken at fixed places, so that the verdict does not hang on how the network cut the body.
 
     Args:
         declared: The charset label of the header, if any.
         limit_bytes: The size at which reading stops with ``too_large``.
     """
 
-    __slots__ = ("_declared", "_is_guess", "_judge", "_next", "_watch", "body", "limit_bytes")
+    __slots__ = ("_declared", "_is_guess", "_judge", "_next", "_waiting", "_watch", "body", "limit_bytes")
 
     def __init__(self, declared: str | None, *, limit_bytes: int) -> None:
         self.body = bytearray()
+        self._waiting = bytearray()
         self.limit_bytes = limit_bytes
         self._declared = canonical_charset(declared)
         self._watch = DisguiseWatch()
@@ -188,18 +194,29 @@ class TextProof:
         return len(self.body) >= PROVEN_BYTES
 
     def feed(self, piece: bytes) -> None:
-        """Judge and keep one piece.
+        """Keep one piece, and judge what is whole.
 
         Raises:
             NotTextError: ``binary`` or ``too_large``; the body kept so far is dropped.
         """
-        if not piece:
-            return
-        self.body += piece
-        if len(self.body) > self.limit_bytes:
+        self._waiting += piece
+        if len(self.body) + len(self._waiting) > self.limit_bytes:
             raise self._refusal("too_large")
+        while len(self._waiting) >= (size := self._next_look_bytes()):
+            self._look(size)
+
+    def _next_look_bytes(self) -> int:
+        done = len(self.body)
+        step = LOOK_BYTES if done < LONG_AFTER_BYTES else LONG_LOOK_BYTES
+        return step - done % step if done else PROVEN_BYTES
+
+    def _look(self, size: int) -> None:
+        """Judge the next bytes and keep them."""
+        piece = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        self.body += piece
         self._start_or_go_on(piece)
-        if len(self.body) - len(piece) < 2048 and _ASCII_FORMAT.match(self.body):
+        if len(self.body) - len(piece) < LOOK_BYTES and _ASCII_FORMAT.match(self.body):
             raise self._refusal("binary")
         if not self._watch.feed(self._narrow(piece)):
             raise self._refusal("binary")
@@ -210,6 +227,8 @@ class TextProof:
         Raises:
             NotTextError: ``binary`` when the body ends within a character or holds only encoded media.
         """
+        if self._waiting:
+            self._look(len(self._waiting))
         if self._judge is None:
             return "utf-8"
         if not self._judge.finish():
@@ -267,4 +286,5 @@ class TextProof:
 
     def _refusal(self, code: str) -> NotTextError:
         self.body.clear()
+        self._waiting.clear()
         return NotTextError("the answer is not text", code=code)
