@@ -27,6 +27,8 @@ REFERENCE = Path(__file__).resolve().parent / "reference"
 WIDTH = 96
 """Columns of a help text; fixed, so that the page is the same on every terminal."""
 NOTE = "<!-- Written by docs/generate.py. Do not edit: change the code and run it again. -->"
+NUMBER = "Number of the record, given when it is appended."
+"""What the field `id` of every record is."""
 COMMANDS_HEAD = f"""# Commands
 
 {NOTE}
@@ -42,7 +44,7 @@ RECORDS_HEAD = f"""# Records
 Everything that is recorded, in the order in which the tables refer to each other. A record is appended once
 and never changed; a correction is a new record. Times are UTC. In the column *kept*, `sealed` means encrypted
 at rest, `sealed, tagged` means that equal values can also be found without opening any, and a number is the
-greatest length in characters or bytes. A field whose name says all has no text.
+greatest length in characters or bytes.
 """
 
 
@@ -109,7 +111,7 @@ def _row(one: dataclasses.Field[Any], meaning: str) -> str:
 def field_texts(kind: type[Any]) -> dict[str, str]:
     """Return the docstring under each field of a record class, by field name."""
     (body,) = ast.parse(inspect.getsource(kind)).body
-    found: dict[str, str] = {}
+    found = {"id": NUMBER}
     name = ""
     for node in typing.cast("ast.ClassDef", body).body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):

@@ -109,6 +109,17 @@ def test_every_field_of_every_record_stands_in_the_records_page() -> None:
         assert named == list(kind.__dataclass_fields__)
 
 
+def test_every_field_of_every_record_says_what_it_means() -> None:
+    silent = [
+        f"{kind.__name__}.{name}"
+        for kind in GENERATOR.RECORDS
+        for name in kind.__dataclass_fields__
+        if not GENERATOR.field_texts(kind).get(name)
+    ]
+
+    assert silent == []
+
+
 # ---- settings and exit statuses ----------------------------------------------------------------------------
 
 
