@@ -1,7 +1,8 @@
 """What a site's robots.txt says of an address: noted on each page, or obeyed (RFC 9309).
 
-One request a site and crawl, through the same transport and pace as all others. Noting does not hold the
-crawl up: the first pages go out before the rules are there, and say nothing of them.
+One request a site and crawl, through the same transport and pace as all others. Where the rules are only
+noted, they are asked for before a site's second page: a site that is asked for one page sees one request, and
+that page says nothing of the rules.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ MOST_BYTES: Final = 500 * 1024
 MOST_HOPS: Final = 5
 """RFC 9309, 2.3.1.2."""
 LONGEST_DELAY_S: Final = 60.0
+NOTING_S: Final = 10.0
+"""So long a page waits for rules that are only noted."""
 AGAIN_S: Final = 1.0
 """After so long rules that could not be had are asked for again."""
 
@@ -84,6 +87,7 @@ class RobotsMiddleware:
         self._is_obeyed = is_obeyed
         self._agent = agent
         self._known: dict[str, _Asked] = {}
+        self._gave_pages: set[str] = set()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> RobotsMiddleware:
@@ -100,25 +104,35 @@ class RobotsMiddleware:
             IgnoredRefusal: The rules are obeyed and forbid the address.
             IgnoredFailure: They are obeyed, and could not be had.
         """
-        is_control = "is_control" in request.meta
-        if "row" not in request.meta and not (is_control and self._is_obeyed):
-            return  # robots.txt itself, and checks of pages that a person confirmed
-        known = self._known.get(host_key(request.url))
-        if not self._is_obeyed and (known is None or not known.task.done()):
-            return
-        rules = await asyncio.shield(self._asked(request).task)
-        if self._is_obeyed and rules.is_unreachable:
-            raise IgnoredFailure("robots_unreachable")
-        is_allowed = rules.allow(request.url, self._agent)
-        request.meta["robots"] = ALLOWED if is_allowed else DISALLOWED
-        if self._is_obeyed and not is_allowed:
-            raise IgnoredRefusal("robots")
+        # Neither for robots.txt itself, nor for checks of pages that a person confirmed.
+        if self._is_obeyed and ("row" in request.meta or "is_control" in request.meta):
+            await self._obey(request)
+        elif "row" in request.meta and host_key(request.url) in self._gave_pages:
+            await self._note(request)
 
     async def process_response(self, request: Request, response: Response) -> Response:
-        """Ask for the rules of a site that has just given a page; a host that wants to be left alone is."""
+        """Remember sites that give pages; a host that wants to be left alone is not asked for its rules."""
         if response.status == 200 and "row" in request.meta:
-            self._asked(request)
+            self._gave_pages.add(host_key(request.url))
         return response
+
+    async def _note(self, request: Request) -> None:
+        task = self._asked(request).task
+        await asyncio.wait((task,), timeout=NOTING_S)
+        if task.done() and not task.result().is_unreachable:
+            self._verdict(request, task.result())
+
+    async def _obey(self, request: Request) -> None:
+        rules = await asyncio.shield(self._asked(request).task)
+        if rules.is_unreachable:
+            raise IgnoredFailure("robots_unreachable")
+        if self._verdict(request, rules) == DISALLOWED:
+            raise IgnoredRefusal("robots")
+
+    def _verdict(self, request: Request, rules: Rules) -> str:
+        verdict = ALLOWED if rules.allow(request.url, self._agent) else DISALLOWED
+        request.meta["robots"] = verdict
+        return verdict
 
     def _asked(self, request: Request) -> _Asked:
         """Return the question for the rules of a site; those that could not be had are asked for again."""

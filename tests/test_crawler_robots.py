@@ -35,11 +35,18 @@ def test_what_is_forbidden_is_noted_and_asked_all_the_same(tmp_path: Path) -> No
         work = crawled(tmp_path, server, "observe")
 
         said = {page.url.partition(str(server.port))[2]: page.robots for page in page_rows(work)}
-        assert said["/loaf/2"] == "disallowed"
-        assert said["/loaf/5"] == "allowed"
-        assert server.all_paths.count("/robots.txt") == 1
-        assert server.paths[0] == "/"
-        assert server.paths.count("/loaf/2") == 1
+        assert said.pop("/") is None
+        assert said.pop("/loaf/2") == "disallowed"
+        assert set(said.values()) == {"allowed"}
+        assert server.all_paths[:2] == ["/", "/robots.txt"]
+        assert sorted(server.all_paths) == sorted([*tree(6), "/robots.txt"])
+
+
+def test_who_is_asked_for_one_page_is_asked_for_nothing_else(tmp_path: Path) -> None:
+    with WebServer({**tree(1), "/robots.txt": FORBIDS}) as server:
+        crawled(tmp_path, server, "observe")
+
+        assert server.all_paths == ["/"]
 
 
 def test_what_is_forbidden_is_not_asked_where_the_rules_are_obeyed(tmp_path: Path) -> None:
