@@ -53,7 +53,7 @@ class WideWatch:
 
 
 def _script_of(code: int) -> int:
-    """Give a number for the script of a character, roughly its block of 256; signs and pictures are as Latin."""
+    """Give a number for the script of a character, roughly its block of 256; signs count as Latin."""
     if code < 0x300 or 0x2000 <= code < 0x2C00 or 0x1F000 <= code < 0x1FB00:
         return _LATIN
     if 0x2E80 <= code < 0xA000 or 0xFF00 <= code < 0xFFF0 or 0x20000 <= code < 0x32000:
