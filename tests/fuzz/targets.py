@@ -32,6 +32,9 @@ from crawler.transport.charset import canonical_charset, charset_of_meta, guess_
 from crawler.transport.disguise import cut_data_uris
 from crawler.transport.inflate import Inflater
 from crawler.transport.proxy import Proxy, ProxyKind, connect_through
+from tests.fuzz.answers import answers
+from tests.fuzz.files import lead_files, messages, term_files
+from tests.fuzz.places import places
 
 HOME = "http://bread.example/loaf/7"
 LIMIT_BYTES = 64 * 1024
@@ -277,7 +280,7 @@ TARGETS = MappingProxyType(
         check.__name__: check
         for check in (
             admitting_urls, addresses, scope, headers, text_proof, charsets, inflating, data_uris, prescan,
-            pages, hrefs, folding, robots, socks, tunnels,
+            pages, hrefs, folding, robots, socks, tunnels, places, lead_files, term_files, messages, answers,
         )
     }
 )  # fmt: skip
