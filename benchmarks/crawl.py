@@ -29,10 +29,10 @@ RARE_PHRASE = " ".join(WORDS[:2])
 
 
 @contextmanager
-def local_site(pages: int, *, gzip: bool = False) -> Iterator[str]:
+def local_site(pages: int, *manner: str) -> Iterator[str]:
     """Serve the benchmark's site in a process of its own and give its address."""
-    command = [sys.executable, "-m", "benchmarks.site", "--pages", str(pages)]
-    child = subprocess.Popen([*command, *(["--gzip"] if gzip else [])], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "benchmarks.site", "--pages", str(pages), *manner]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         port = int(child.stdout.readline().split()[-1])
         yield f"http://127.0.0.1:{port}/"

@@ -2,8 +2,8 @@
 
 `python -m benchmarks.handler [--pages N] [--rounds N] [--delay S]`. Both run the same spider over the same
 list of pages with the same settings, in processes of their own and by turns; only `DOWNLOAD_HANDLERS`
-differs. The site sends its pages as they are, and once more as gzip. Ours is also shown without Twisted's
-reactor, as the crawl runs.
+differs. The site sends its pages as they are, once more closing each connection as ours does, and as gzip.
+Ours is also shown without Twisted's reactor, as the crawl runs.
 """
 
 from __future__ import annotations
@@ -146,10 +146,11 @@ def one_round(url: str, asked: argparse.Namespace, *, gzip: bool, number: int) -
     return ours / stock, bare / stock
 
 
-def compare(asked: argparse.Namespace, *, gzip: bool) -> None:
+def compare(asked: argparse.Namespace, title: str, *manner: str) -> None:
     """Run all rounds over one site and print the ratios."""
-    print("gzip:" if gzip else "identity:", flush=True)
-    with local_site(asked.pages, gzip=gzip) as url:
+    gzip = "--gzip" in manner
+    print(f"{title}:", flush=True)
+    with local_site(asked.pages, *manner) as url:
         pairs = [one_round(url, asked, gzip=gzip, number=turn + 1) for turn in range(asked.rounds)]
     for name, ratios in zip(("ratio", "ratio without reactor"), zip(*pairs, strict=True), strict=True):
         print(f"  {name}: median {statistics.median(ratios):.2f}, lowest {min(ratios):.2f}", flush=True)
@@ -168,8 +169,9 @@ def main() -> None:
     if asked.kind:
         print(json.dumps(crawl(asked.kind, asked.url, asked.pages, delay_s=asked.delay, gzip=asked.gzip)))
         return
-    for gzip in (False, True):
-        compare(asked, gzip=gzip)
+    compare(asked, "connections kept by the site (stock asks many pages over each)")
+    compare(asked, "connections closed by the site (one a page for both)", "--closing")
+    compare(asked, "gzip, connections kept", "--gzip")
 
 
 if __name__ == "__main__":

@@ -74,10 +74,11 @@ def _other_link(number: int, turn: int) -> str:
 class _Connection(asyncio.Protocol):
     """One HTTP/1.1 connection; whole requests only, which is all that a GET needs."""
 
-    def __init__(self, missing: bytes, pages: int, *, zipped: bool) -> None:
+    def __init__(self, missing: bytes, pages: int, *, zipped: bool, closing: bool) -> None:
         self._pages = pages
         self._missing = missing
         self._zipped = zipped
+        self._closing = closing
         self._read = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -88,7 +89,7 @@ class _Connection(asyncio.Protocol):
         self._read += data
         while b"\r\n\r\n" in self._read:
             head, _, self._read = self._read.partition(b"\r\n\r\n")
-            closing = b"connection: close" in head.lower()
+            closing = self._closing or b"connection: close" in head.lower()
             self._transport.write(self._reply(head.split(b" ", 2)[1]))
             if closing:
                 self._transport.close()
@@ -116,12 +117,12 @@ def _response(status: bytes, body: bytes, *, zipped: bool = False) -> bytes:
     return head % (status, coding, len(body)) + body
 
 
-async def serve(pages: int, port: int, *, zipped: bool) -> None:
+async def serve(pages: int, port: int, *, zipped: bool, closing: bool) -> None:
     """Print the port and serve until the process is stopped."""
     missing = _response(b"404 Not Found", b"<!DOCTYPE html><title>Gone</title><p>No such loaf.</p>")
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: _Connection(missing, pages, zipped=zipped), "127.0.0.1", port, backlog=1024
+        lambda: _Connection(missing, pages, zipped=zipped, closing=closing), "127.0.0.1", port, backlog=1024
     )
     print("port", server.sockets[0].getsockname()[1], flush=True)
     async with server:
@@ -133,10 +134,11 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=5000)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--gzip", action="store_true", help="send every page as gzip")
+    parser.add_argument("--closing", action="store_true", help="close the connection after each answer")
     chosen = parser.parse_args()
     for number in range(min(chosen.pages, _KEPT_PAGES)):
         rendered(number, chosen.pages, zipped=chosen.gzip)
-    asyncio.run(serve(chosen.pages, chosen.port, zipped=chosen.gzip))
+    asyncio.run(serve(chosen.pages, chosen.port, zipped=chosen.gzip, closing=chosen.closing))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from caselog.records.choices import Subject, Verdict
 from caselog.records.people import Decision
 from caselog.store.exclusions import excluded_hosts
 from caselog.store.leads import LeadLimits, LeadState, add_report, lead_by_url, lead_state
-from crawler.reading.address import AddressError, bare_host, canonical_url, host_key
+from crawler.reading.address import AddressError, bare_host, canonical_url, host_key, refang
 from desk.casework import case_for
 from desk.intake_formats import BadRow, Columns, Row, cut, read_csv, read_jsonl, read_text
 from desk.lead_limits import COLUMNS as LIMIT_COLUMNS
@@ -45,6 +45,8 @@ ROWS_AT_ONCE = 200
 LIMITS = {"report": 120, "confirmed_by": 64, "category": 64, "classification": 32, "note": 2000}
 IN_CLEAR = ("report", "confirmed_by", "category", "classification")
 """Columns that are not encrypted at rest, so no address may stand in them."""
+DEFANGED = "The address came defanged."
+"""What the note of a report says then: the address as it came is kept nowhere else."""
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -63,6 +65,8 @@ class GoodRow:
     category: str | None = None
     classification: str | None = None
     note: str | None = None
+    defanged: bool = False
+    """The address came in a form like `hxxp://bread[.]example/`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,8 @@ class Counts:
     known: int = 0
     """Rows that added nothing."""
     confirmed: int = 0
+    refanged: int = 0
+    """Good rows whose address came defanged."""
     rejected: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     """How often each reason code was given."""
@@ -133,8 +139,10 @@ def check_row(
 
     """
     values = dict(row.fields)
+    plain = refang(values["url"])
+    defanged = plain != values["url"]
     try:
-        url = canonical_url(values["url"])
+        url = canonical_url(plain)
     except AddressError as error:
         return _bad(row, error.code, error.message)
     key = host_key(url)
@@ -159,7 +167,8 @@ def check_row(
         confirmed_by=values.get("confirmed_by"),
         category=values.get("category"),
         classification=values.get("classification"),
-        note=values.get("note"),
+        note=_noted(values.get("note"), defanged=defanged),
+        defanged=defanged,
     )
 
 
@@ -287,6 +296,7 @@ def _take_row(
     good = check_row(row, now=now, practice=intake.practice, excluded=excluded)
     if isinstance(good, BadRow):
         return good
+    counts.refanged += good.defanged
     is_first = lead_by_url(writer, good.url) is None
     lead, _, is_new = add_report(
         writer,
@@ -338,6 +348,14 @@ def _with_report(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row | Ba
             yield row
         else:
             yield Row(line=row.line, raw=row.raw, fields={**row.fields, "report": source})
+
+
+def _noted(note: str | None, *, defanged: bool) -> str | None:
+    """Return a person's note with our own word on the address behind it."""
+    if not defanged:
+        return note
+    both = f"{note} {DEFANGED}" if note else DEFANGED
+    return both if len(both) <= LIMITS["note"] else note
 
 
 def _host_fault(key: str, *, practice: bool, excluded: frozenset[str]) -> tuple[str, str] | None:

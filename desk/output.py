@@ -52,7 +52,8 @@ class Output:
         if self.json:
             _write(json_line({"summary": counts}))
         elif not self.quiet:
-            _write(", ".join(f"{key.replace('_', ' ')}: {cell(value)}" for key, value in counts.items()))
+            told = {key: value for key, value in counts.items() if value != {}}
+            _write(", ".join(f"{key.replace('_', ' ')}: {cell(value)}" for key, value in told.items()))
 
     def say(self, sentence: str) -> None:
         """Tell a person something on standard error; silent with `--quiet`."""
@@ -87,6 +88,11 @@ class Output:
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(plain(what), total=total)
             yield lambda count: bar.advance(task, count)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 row was` and `2 rows were` for `row`."""
+    return f"{number} {noun} was" if number == 1 else f"{number} {noun}s were"
 
 
 def json_line(value: Mapping[str, Any]) -> str:

@@ -6,14 +6,21 @@ from __future__ import annotations
 import hashlib
 import sys
 import unicodedata
-from pathlib import Path
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.reading import normalise
-from crawler.reading.normalise import block_streams, fold_blocks, folded_blocks, letters, runs, stream
+from crawler.reading.normalise import (
+    block_streams,
+    fold_blocks,
+    fold_table,
+    folded_blocks,
+    letters,
+    runs,
+    stream,
+)
 
 FOLD_SHA256 = "e17067a5c742af4467b89f21b3824ad16bc4e857f504af3ef1eac82e0989e93a"
 DROPPED = {"Cf", "Cc", "Mn", "Me", "Mc"}
@@ -21,7 +28,7 @@ LOOK_ALIKE = {"0": "o", "1": "l", "i": "l", "3": "e", "4": "a", "5": "s", "7": "
 
 
 def test_the_table_is_frozen() -> None:
-    data = Path(normalise.__file__).parent / "data" / "fold.tsv"
+    data = files("crawler") / "data" / "fold.tsv"
 
     assert hashlib.sha256(data.read_bytes()).hexdigest() == FOLD_SHA256
 
@@ -82,7 +89,7 @@ def _reference(text: str) -> str:
 
 def _prototype(char: str) -> str:
     """Take the look-alike step from the frozen table, where the character has no other step."""
-    found = normalise.fold_table().get(ord(char), char)
+    found = fold_table().get(ord(char), char)
     return LOOK_ALIKE.get(found, found)
 
 

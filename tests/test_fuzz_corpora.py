@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from tests.fuzz.targets import TARGETS
+from tests.fuzz.tokens import TOKENS, inputs
 
 CORPORA = Path(__file__).parent / "fuzz" / "corpora"
 SEEDS = sorted(path for path in CORPORA.glob("*/*") if path.is_file())
@@ -19,3 +21,17 @@ def test_no_seed_breaks_its_target(path: Path) -> None:
 
 def test_every_target_has_seeds_and_every_corpus_a_target() -> None:
     assert {path.parent.name for path in SEEDS} == set(TARGETS)
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_no_mix_of_tokens_breaks_a_target(name: str) -> None:
+    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(inputs(name))
+    def check(data: bytes) -> None:
+        TARGETS[name](data)
+
+    check()
+
+
+def test_every_target_has_tokens() -> None:
+    assert set(TOKENS) == set(TARGETS)

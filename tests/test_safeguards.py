@@ -215,7 +215,7 @@ def tracked() -> list[str]:
 
 def texts_of(name: str) -> Iterator[str]:
     """Give the text of a file; of a program the strings and comments only, as `row.at` is no host."""
-    text = (Path(ROOT) / name).read_text(encoding="utf-8")
+    text = (Path(ROOT) / name).read_text(encoding="utf-8", errors="replace")
     if not name.endswith(".py"):
         yield text
         return

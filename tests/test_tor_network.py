@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from stem.control import EventType
 
+from caselog.records.choices import Origin
+from caselog.records.leads import Lead
 from caselog.records.pages import Check, Evidence
 from crawler.checks.watched import due_evidence
 from crawler.run import run_checks
 from crawler.transport.tor import is_test_network, tor_state
-from tests.crawl_samples import TERM, crawl, html, page_rows, records, work_at
+from tests.crawl_samples import TERM, crawl, html, page_rows, records, redirect, work_at
 from tests.servers.dns import DnsServer
+from tests.servers.socks import SocksServer
 from tests.servers.tornet import TorNetwork, programs
 from tests.servers.web import WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.desk_calls import Desk
 
@@ -170,3 +176,65 @@ def test_tor_says_how_it_is(network: TorNetwork) -> None:
     assert state.version.startswith("0.4")
     assert state.circuits > 0
     assert state.has_extended_errors
+
+
+def test_an_onion_waits_for_tor_while_other_leads_go_on(
+    network: TorNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three crawls without Tor must cost it neither its place nor an attempt."""
+    with DnsServer() as names, bakery("spelt") as clear, bakery("bran") as hidden:
+        onion = network.onion(hidden.port)
+        work = work_at(tmp_path, resolver=names.address)
+        assert work.add_leads(f"http://{onion}/", clear.url("/")).code == 0
+        monkeypatch.setenv("LEADLINE_NETWORK__TOR__ENABLED", "false")
+        without = [crawl(work) for _ in range(3)]
+        refused = [page for page in page_rows(work) if page.refused]
+        with tor_settings(network):
+            crawl(work)
+
+        recorded = [page for page in page_rows(work) if page.outcome.value == "text"]
+
+    assert [(one["onions_put_off"], one["put_off"]) for one in without] == [(1, 1)] * 3
+    assert {(page.refused, page.url) for page in refused} == {("onion_without_tor", f"http://{onion}/")}
+    assert Counter(page.via for page in recorded) == {"direct": 4, "tor": 4}
+    assert not names.queries
+
+
+def test_redirects_between_the_clear_web_and_onions_are_proposed_and_not_followed(
+    network: TorNetwork, tmp_path: Path
+) -> None:
+    with DnsServer() as names, WebServer() as clear, WebServer() as hidden, tor_settings(network):
+        onion = network.onion(hidden.port)
+        clear.routes["/"] = redirect(f"http://{onion}/elsewhere")
+        hidden.routes["/"] = redirect("http://bread.example/elsewhere")
+        work = work_at(tmp_path, resolver=names.address)
+        assert work.add_leads(f"http://{onion}/", clear.url("/")).code == 0
+        summary = crawl(work)
+        proposed = {lead.host for lead in records(work, Lead) if lead.origin is Origin.DISCOVERED}
+
+    assert {(page.refused, page.via) for page in page_rows(work)} == {
+        ("redirect_scope", "tor"),
+        ("redirect_scope", "direct"),
+    }
+    assert (summary["proposals"], proposed) == (2, {onion, "bread.example"})
+    assert (clear.paths, hidden.paths) == (["/"], ["/"])
+    assert not names.queries
+
+
+def test_a_proxy_failure_that_passes_is_got_over(
+    network: TorNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tor answers 1, its general failure, now and then; new circuits are asked for before the third try."""
+    with bakery("teff") as hidden, SocksServer(hidden.port) as socks, tor_settings(network):
+        socks.replies.extend([1, 1, 1])  # robots.txt, then two tries of the page
+        monkeypatch.setenv("LEADLINE_NETWORK__TOR__SOCKS", socks.address)
+        signals: list[Any] = []
+        work = work_at(tmp_path)
+        assert work.add_leads(f"http://{'a2345672' * 7}.onion/").code == 0
+        network.controller.add_event_listener(signals.append, EventType.SIGNAL)
+        crawl(work)
+        network.controller.remove_event_listener(signals.append)
+
+    assert [event.signal for event in signals] == ["NEWNYM"]
+    assert len(socks.asked) == 1 + 2 + 4
+    assert {page.outcome.value for page in page_rows(work)} == {"text"}

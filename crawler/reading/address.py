@@ -31,6 +31,10 @@ _ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})|%|[^\x21-\x7e]+|[\"<>\\^`{|}]")
 _PLAIN = re.compile(
     r"(?:/(?!\.\.?(?:[/?]|$))[\w\-.~!$&'()*+,;=:@\[\]]*)*(?:\?[\w\-.~!$&'()*+,;=:@/?\[\]]+)?", re.ASCII
 )
+_DEFANGED = re.compile(
+    r"h(?:tt|xx|\*\*)p(s?)(?:://|\[:\]//|\[://\]|:\[//\])([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL
+)
+_DEFANGED_DOT = re.compile(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)", re.IGNORECASE)
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
@@ -139,6 +143,19 @@ def defang(url_or_host: str) -> str:
     if host.startswith("["):
         host = host.replace(":", "[:]")
     return f"{scheme.replace('tt', 'xx', 1)}{mark}{host}{rest[end:]}"
+
+
+def refang(text: str) -> str:
+    """Give the address that a defanged one stands for; what is not defanged comes back as it is.
+
+    Known are ``hxxp``, ``h**p``, ``[:]//``, ``[://]``, and dots written ``[.]``, ``(.)``, ``{.}``, ``[dot]``
+    or ``(dot)``. Path and query are left alone: there these signs may be the page's own.
+    """
+    found = _DEFANGED.match(text)
+    if found is None:
+        return text
+    host = _DEFANGED_DOT.sub(".", found[2]).replace("[:]", ":")
+    return f"http{found[1].lower()}://{host}{found[3]}"
 
 
 # ---- the parts of a canonical address ----

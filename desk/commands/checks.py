@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from caselog.records.choices import Presence  # noqa: TC001 - Typer reads it
 from desk.call import call_of
 from desk.commands.crawl import say_if_quiet
 from desk.listing import IDS, REVEAL, REVEAL_REASON, print_list
@@ -47,7 +48,7 @@ def register(root: typer.Typer) -> None:
     """Add these commands to the command line."""
     checks = typer.Typer(help="Is it gone? Look again at recorded evidence.", no_args_is_help=True)
     checks.command("run", epilog="Example: leadline checks run --all")(run)
-    checks.command("list", epilog="Example: leadline checks list")(list_checks)
+    checks.command("list", epilog="Example: leadline checks list --newest --state REVIEW")(list_checks)
     checks.command(
         "decide", epilog='Example: leadline checks decide 9 removed --reason "read by two people"'
     )(decide)
@@ -63,7 +64,10 @@ def run(
 
     call = call_of(context)
     with call.acting(Act.CHECKS) as (workspace, _):
-        call.out.summary(**look_again(call, workspace, now=now(), everything=everything))
+        counts = look_again(call, workspace, now=now(), everything=everything)
+    if not counts["checks"]:
+        call.out.say("Nothing was looked at." if everything else "Nothing is due; --all looks all the same.")
+    call.out.summary(**counts)
 
 
 def look_again(
@@ -107,14 +111,27 @@ def look_again(
 
 
 def list_checks(
-    context: typer.Context, ids: list[int] = IDS, reveal: bool = REVEAL, reason: str | None = REVEAL_REASON
+    context: typer.Context,
+    ids: list[int] = IDS,
+    state: Presence | None = typer.Option(None, "--state", help="Only checks that led to this state."),
+    newest: bool = typer.Option(False, "--newest", help="Only the newest check of each evidence item."),
+    reveal: bool = REVEAL,
+    reason: str | None = REVEAL_REASON,
 ) -> None:
-    """List checks, oldest first."""
+    """List checks, oldest first; `--newest --state REVIEW` is what waits for a person."""
     from caselog.records.choices import Subject
+
+    def build(reader: Reader, show: Callable[[str], str]) -> Iterator[dict[str, Any]]:
+        rows = list(check_rows(reader, show))
+        last = {row["evidence_id"]: row["id"] for row in rows}
+        for row in rows:
+            is_old = newest and row["id"] != last[row["evidence_id"]]
+            if not is_old and (state is None or row["state"] == state):
+                yield row
 
     print_list(
         call_of(context),
-        check_rows,
+        build,
         CHECK_COLUMNS,
         subject=Subject.CHECK,
         ids=ids,

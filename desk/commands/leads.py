@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import typer
 
+from caselog.records.choices import Origin  # noqa: TC001 - Typer reads it
 from desk.call import Call, call_of
 from desk.listing import IDS, REVEAL, REVEAL_REASON, print_list
 
@@ -125,16 +126,24 @@ def lead_hooks(workspace: Workspace) -> tuple[Callable[[Writer, Lead], None], ..
     return (intake_hook(workspace),)
 
 
+def say_rejected(call: Call, number: int, path: Path) -> None:
+    """Tell a person how many rows came back, and where they are."""
+    from desk.output import counted
+
+    call.out.say(f"{counted(number, 'row')} rejected; {path.name} says why.")
+
+
 def print_counts(call: Call, counts: Counts, path: Path) -> None:
     """Print what became of the rows, as the summary line."""
     if counts.rejected:
-        call.out.say(f"{counts.rejected} rows were rejected; they stand with their reasons in {path.name}.")
+        say_rejected(call, counts.rejected, path)
     call.out.summary(
         rows=counts.rows,
         added=counts.added,
         joined=counts.joined,
         known=counts.known,
         confirmed=counts.confirmed,
+        refanged=counts.refanged,
         rejected=counts.rejected,
         reasons=counts.reasons,
     )
@@ -167,6 +176,7 @@ def list_leads(
     context: typer.Context,
     ids: list[int] = IDS,
     state: StateName | None = typer.Option(None, "--state", help="Only leads in this state."),
+    origin: Origin | None = typer.Option(None, "--origin", help="Only leads that came this way."),
     reveal: bool = REVEAL,
     reason: str | None = REVEAL_REASON,
 ) -> None:
@@ -175,8 +185,11 @@ def list_leads(
     from desk.rows import LEAD_COLUMNS
 
     def build(reader: Reader, show: Callable[[str], str]) -> Iterable[dict[str, Any]]:
-        rows = lead_rows(reader, show)
-        return (row for row in rows if state is None or row["state"] == state.value)
+        return (
+            row
+            for row in lead_rows(reader, show)
+            if (state is None or row["state"] == state) and (origin is None or row["origin"] == origin)
+        )
 
     print_list(
         call_of(context), build, LEAD_COLUMNS, subject=Subject.LEAD, ids=ids, reveal=reveal, reason=reason

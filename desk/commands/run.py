@@ -54,13 +54,13 @@ def do_all(
     from crawler.crawl.session import CrawlOptions
     from desk.access import now
     from desk.commands.crawl import follow_leads
-    from desk.commands.leads import take_file
+    from desk.commands.leads import say_rejected, take_file
     from desk.drafting import draft_notices
     from desk.hosts import enrich_hosts
 
     taken, path = take_file(call, workspace, acting, file, form=form, source=source, confirm=True)
     if taken.rejected:
-        call.out.say(f"{taken.rejected} rows were rejected; they stand with their reasons in {path.name}.")
+        say_rejected(call, taken.rejected, path)
     crawled = follow_leads(call, workspace, CrawlOptions())
     found = enrich_hosts(workspace, acting)
     drafted = draft_notices(workspace, acting, now())

@@ -32,7 +32,7 @@ def import_terms(
     """Replace all rules by those of a file; bad rows come back in FILE.rejected.csv."""
     from crawler.reading.normalise import runs
     from desk.access import Act, now
-    from desk.commands.leads import opened
+    from desk.commands.leads import opened, say_rejected
     from desk.intake import rejected_file
     from desk.intake_formats import BadRow, read_csv
     from desk.terms_file import COLUMNS, Term, check_terms, replace_rules
@@ -50,7 +50,7 @@ def import_terms(
             with workspace.log.write() as writer:
                 version = replace_rules(writer, good, added_by=acting.name, now=now())
     if bad:
-        call.out.say(f"{len(bad)} rows were rejected; they stand with their reasons in {path.name}.")
+        say_rejected(call, len(bad), path)
     if not good:
         call.out.say("No row is usable: the rules stay as they were.")
     call.out.summary(rules=len(good), rejected=len(bad), version=version)

@@ -1,6 +1,7 @@
 """`python -m tests.fuzz TARGET|all [--seconds N]`: look for bytes that break a target, for a given time.
 
-Guided by coverage where atheris is installed, else by chance over the corpus. A finding is written to
+First long rows of one small unit, which show work that grows faster than the input; then guided by coverage
+where atheris is installed, else by chance over the corpus. A finding is written to
 `.fuzz/` and printed with how to try it again: `python -m tests.fuzz TARGET --replay FILE`. Bytes that take
 more than half a second of processor time are findings, too.
 """
@@ -13,10 +14,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CORPORA = Path(__file__).parent / "corpora"
 FINDINGS = Path(".fuzz")
 MOST_BYTES = 16_384
+PUMPED_SHARE = 0.15
+"""Of the time, for long rows."""
 MOST_CPU_S = 0.5
 WITHOUT_GUIDE = frozenset({"socks", "tunnels"})
 """Targets that wait for a peer: coverage of their event loop says nothing."""
@@ -53,12 +60,12 @@ def seeds(name: str) -> list[bytes]:
     return [path.read_bytes() for path in sorted((CORPORA / name).glob("*"))] or [b""]
 
 
-def mutated(data: bytes, pool: list[bytes], dice: random.Random) -> bytes:
-    """Give a changed copy: bytes flipped, cut, doubled, mixed with another seed."""
+def mutated(data: bytes, pool: list[bytes], tokens: list[bytes], dice: random.Random) -> bytes:
+    """Give a changed copy: bytes flipped, cut, doubled, mixed with another seed or with a token."""
     out = bytearray(data)
     for _ in range(dice.randint(1, 8)):
         at = dice.randint(0, len(out))
-        match dice.randrange(5):
+        match dice.randrange(6):
             case 0 if out:
                 out[at - 1] = dice.randrange(256)
             case 1:
@@ -69,6 +76,8 @@ def mutated(data: bytes, pool: list[bytes], dice: random.Random) -> bytes:
                 other = dice.choice(pool)
                 start = dice.randint(0, len(other))
                 out[at:at] = other[start : start + dice.randint(1, 200)]
+            case 4:
+                out[at:at] = dice.choice(tokens)
             case _:
                 out[at:at] = out[at : at + dice.randint(1, 64)] * dice.randint(1, 20)
     return bytes(out[:MOST_BYTES])
@@ -76,10 +85,25 @@ def mutated(data: bytes, pool: list[bytes], dice: random.Random) -> bytes:
 
 def by_chance(name: str, seconds: float) -> int:
     """Fuzz without a guide; return the number of findings."""
+    from tests.fuzz.tokens import TOKENS, spelled
+
     dice, pool = random.Random(), seeds(name)
+    tokens = [spelled(name, token) for token in TOKENS[name]]
+    return _tried(name, seconds, lambda: mutated(dice.choice(pool), pool, tokens, dice), "by chance")
+
+
+def in_long_rows(name: str, seconds: float) -> int:
+    """Fuzz with pumped inputs; return the number of findings."""
+    from tests.fuzz.tokens import pumped
+
+    dice = random.Random()
+    return _tried(name, seconds, lambda: pumped(name, dice), "in long rows")
+
+
+def _tried(name: str, seconds: float, made: Callable[[], bytes], how: str) -> int:
     ends_s, runs, found = time.monotonic() + seconds, 0, 0
     while time.monotonic() < ends_s and found < 5:
-        data = mutated(dice.choice(pool), pool, dice)
+        data = made()
         runs += 1
         try:
             run_once(name, data)
@@ -87,7 +111,7 @@ def by_chance(name: str, seconds: float) -> int:
             print(f"{type(error).__name__}: {error}")
             report(name, data)
             found += 1
-    print(f"{name}: {runs} inputs in {seconds:.0f} s by chance, {found} findings", flush=True)
+    print(f"{name}: {runs} inputs in {seconds:.0f} s {how}, {found} findings", flush=True)
     return found
 
 
@@ -97,6 +121,11 @@ def guided(name: str, seconds: float) -> None:
 
     with atheris.instrument_imports(include=["crawler", "caselog"]):
         import tests.fuzz.targets  # noqa: F401  # instrumented by being imported here
+    from tests.fuzz.tokens import dictionary
+
+    if in_long_rows(name, seconds * PUMPED_SHARE):
+        sys.exit(1)
+    seconds *= 1 - PUMPED_SHARE
 
     def one(data: bytes) -> None:
         try:
@@ -107,8 +136,12 @@ def guided(name: str, seconds: float) -> None:
 
     folder = FINDINGS / "corpus" / name
     folder.mkdir(parents=True, exist_ok=True)
-    options = [f"-max_total_time={seconds:.0f}", f"-max_len={MOST_BYTES}", "-timeout=20", "-verbosity=0",
-               "-print_final_stats=1", f"-artifact_prefix={FINDINGS}/"]  # fmt: skip
+    words = FINDINGS / f"{name}.dict"
+    words.write_text(dictionary(name))
+    options = [
+        f"-dict={words}", f"-max_total_time={seconds:.0f}", f"-max_len={MOST_BYTES}", "-timeout=20",
+        "-verbosity=0", "-print_final_stats=1", f"-artifact_prefix={FINDINGS}/",
+    ]  # fmt: skip
     atheris.Setup([sys.argv[0], *options, str(folder), str(CORPORA / name)], one)
     atheris.Fuzz()
 
@@ -133,6 +166,7 @@ def all_targets(seconds: float) -> int:
         ended = subprocess.run(command, check=False, capture_output=True, text=True)
         told = ended.stdout + ended.stderr
         runs = [line.split()[-1] for line in told.splitlines() if "number_of_executed_units" in line]
+        runs = runs or [line.split()[1] for line in told.splitlines() if " by chance, " in line]
         print(
             f"{name}: {runs[0] if runs else '?'} inputs in {time.monotonic() - started_s:.0f} s, "
             f"{'ok' if ended.returncode == 0 else 'FOUND SOMETHING'}",
@@ -159,7 +193,9 @@ def main() -> None:
     elif has_guide() and asked.target not in WITHOUT_GUIDE:
         guided(asked.target, asked.seconds)
     else:
-        sys.exit(bool(by_chance(asked.target, asked.seconds)))
+        found = in_long_rows(asked.target, asked.seconds * PUMPED_SHARE)
+        found += by_chance(asked.target, asked.seconds * (1 - PUMPED_SHARE))
+        sys.exit(bool(found))
 
 
 if __name__ == "__main__":

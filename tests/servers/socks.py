@@ -29,6 +29,8 @@ class SocksServer:
     garbage: bytes = b""
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     """User name, host name and port of each request."""
+    replies: list[int] = field(default_factory=list)
+    """Taken first, one a connection, instead of `reply`."""
     circles: list[str] = field(default_factory=list)
     """The password of each log-in."""
 
@@ -71,8 +73,9 @@ class SocksServer:
             request = client.recv(512)
             name = request[5 : 5 + request[4]].decode()
             self.asked.append((user, name, int.from_bytes(request[-2:], "big")))
-            client.sendall(b"\x05" + bytes([self.reply]) + b"\x00\x01\x00\x00\x00\x00\x00\x00")
-            if self.reply == 0:
+            reply = self.replies.pop(0) if self.replies else self.reply
+            client.sendall(b"\x05" + bytes([reply]) + b"\x00\x01\x00\x00\x00\x00\x00\x00")
+            if reply == 0:
                 self._relay(client)
 
     def _login(self, client: socket.socket) -> str:
