@@ -226,7 +226,7 @@ def test_a_proxy_failure_that_passes_is_got_over(
 ) -> None:
     """Tor answers 1, its general failure, now and then; new circuits are asked for before the third try."""
     with bakery("teff") as hidden, SocksServer(hidden.port) as socks, tor_settings(network):
-        socks.replies.extend([1, 1, 1])  # robots.txt, then two tries of the page
+        socks.replies.extend([1, 1])
         monkeypatch.setenv("LEADLINE_NETWORK__TOR__SOCKS", socks.address)
         signals: list[Any] = []
         work = work_at(tmp_path)
@@ -236,5 +236,6 @@ def test_a_proxy_failure_that_passes_is_got_over(
         network.controller.remove_event_listener(signals.append)
 
     assert [event.signal for event in signals] == ["NEWNYM"]
-    assert len(socks.asked) == 1 + 2 + 4
+    assert set(hidden.paths) >= {"/", "/loaf/1", "/loaf/2", "/loaf/3"}
+    assert len(socks.asked) == 2 + len(hidden.all_paths)
     assert {page.outcome.value for page in page_rows(work)} == {"text"}

@@ -75,12 +75,13 @@ class LeadsSpider(Spider):
             session = open_session(workspace, _options(kwargs))
         spider = cls(session=session, progress=kwargs.get("progress"))
         spider._set_crawler(crawler)
-        addon = crawler.get_addon(TransportAddon)
-        spider.transport = addon.transport if addon else None
         return spider
 
     async def start(self) -> AsyncIterator[Any]:
         """Knock when something may be due: Scrapy looks at the frontier then, which drops the knock."""
+        # Scrapy loads add-ons only after it has made the spider.
+        addon = self.crawler.get_addon(TransportAddon)
+        self.transport = addon.transport if addon else None
         if self.transport is not None and self.transport.pace is not None:
             self.session.free_at = self.transport.pace.free_at
         while not self.session.is_over():

@@ -20,11 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stem.control import Controller
+from stem.control import Controller, EventType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+
+    from stem.response.events import StreamEvent
 
 READY_S = 120.0
 PUBLISHED_S = 60.0
@@ -105,6 +107,8 @@ class TorNetwork:
     """How long it took until the client was ready."""
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
+    _circuits: set[tuple[str, str]] = field(default_factory=set)
+    """Number and SOCKS user of every circuit so far."""
 
     def __enter__(self) -> TorNetwork:
         for left in reversed(range(STARTS)):
@@ -141,12 +145,14 @@ class TorNetwork:
         self.controller.remove_ephemeral_hidden_service(host.removesuffix(".onion"))
 
     def circuits_of(self, host: str) -> set[str]:
-        """Return the numbers of the client's circuits that were made for streams of this SOCKS user."""
-        return {
-            str(circuit.id)
-            for circuit in self.controller.get_circuits()
-            if (circuit.socks_username or "").strip('"') == host
-        }
+        """Return the numbers of the client's circuits so far that were made for streams of this SOCKS user."""
+        return {number for number, user in self._circuits if user == host}
+
+    def _note(self, event: StreamEvent) -> None:
+        # Noted as they come: Tor may have closed a circuit before anybody asks.
+        if event.circ_id is not None:
+            user = event.keyword_args.get("SOCKS_USERNAME", "")
+            self._circuits.add((str(event.circ_id), user.strip('"')))
 
     def _start(self) -> TorNetwork:
         began_s = time.monotonic()
@@ -186,6 +192,7 @@ class TorNetwork:
         port = int(self.control.rpartition(":")[2])
         self.controller = self._stack.enter_context(Controller.from_port(port=port))
         self.controller.authenticate()
+        self.controller.add_event_listener(self._note, EventType.STREAM)
         self._wait(self._is_ready, until_s, "did not reach its network")
         self.socks = self.controller.get_info("net/listeners/socks").strip('"')
 
