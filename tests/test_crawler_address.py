@@ -18,6 +18,7 @@ from crawler.reading.address import (
     pattern,
     query_sibling,
     quickly_joined,
+    refang,
     sibling_probe,
     split,
 )
@@ -211,6 +212,46 @@ def test_parts_and_directory() -> None:
 )
 def test_the_screen_form_is_no_link(value: str, expected: str) -> None:
     assert defang(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("hxxp://bread[.]example/a.html", "http://bread.example/a.html"),
+        ("HXXPS://www(.)bread{.}example:81/?x=1[.]2", "https://www.bread.example:81/?x=1[.]2"),
+        ("h**p[:]//bread[dot]example", "http://bread.example"),
+        ("https[://]bread(dot)example/(.)", "https://bread.example/(.)"),
+        ("http://bread[.]example/", "http://bread.example/"),
+        ("hxxp://[2001[:]db8[:][:]1]/", "http://[2001:db8::1]/"),
+    ],
+)
+def test_a_defanged_address_is_made_whole_in_its_host_only(value: str, expected: str) -> None:
+    assert refang(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://bread.example/?at=oat[.]example",
+        "http://[2001:db8::1]/",
+        "ftp://bread[.]example/",
+        "hxxp:bread",
+        "bread[.]example",
+        "",
+    ],
+)
+def test_what_is_not_a_defanged_address_comes_back_as_it_is(value: str) -> None:
+    assert refang(value) == value
+
+
+@given(URLS)
+def test_the_screen_form_of_an_address_leads_back_to_it(url: str) -> None:
+    try:
+        once = canonical_url(url)
+    except AddressError:
+        assume(False)
+
+    assert refang(defang(once)) == once
 
 
 @pytest.mark.parametrize(

@@ -358,6 +358,20 @@ def test_the_word_of_a_person_is_obeyed(server: WebServer, work: Desk) -> None:
     assert after.state.value.startswith("REMOVED")
 
 
+def test_the_list_of_checks_can_hold_only_what_waits_for_a_person(server: WebServer, work: Desk) -> None:
+    server.routes["/t/1"] = html("something else", extra=FRAME)
+    made = [look(work, hours=hours)[0] for hours in (8, 20, 33)]
+
+    def listed(*options: str) -> list[int]:
+        return [row["id"] for row in work.run("checks", "list", *options).lines if "id" in row]
+
+    assert listed() == [check.id for check in made]
+    assert listed("--newest", "--state", "REVIEW") == listed("--newest") == [made[-1].id]
+    assert listed("--newest", "--state", "LIVE") == []
+    for state in {check.state.value for check in made}:
+        assert listed("--state", state) == [check.id for check in made if check.state.value == state]
+
+
 def test_a_round_that_breaks_is_not_taken_for_a_whole_one(
     server: WebServer, work: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

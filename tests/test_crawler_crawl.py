@@ -534,7 +534,7 @@ def test_a_site_linked_from_evidence_is_proposed_with_reasons_and_not_contacted(
             work = crawled(tmp_path, server)
 
         (proposal,) = records(work, Proposal)
-        (listed,) = [row for row in work.run("leads", "list").rows if row["origin"] == "discovered"]
+        (listed,) = work.run("leads", "list", "--origin", "discovered").rows
         assert set(proposal.reasons) >= {"linked_from_evidence", "near_matches"}
         assert 0 < proposal.score <= 1
         assert listed["state"] == "new"

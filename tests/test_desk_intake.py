@@ -15,7 +15,7 @@ from caselog.ledger import verify
 from caselog.records.choices import InvalidTls
 from caselog.records.leads import Lead, Report
 from caselog.store.leads import LeadLimits
-from desk.intake import BadRow, GoodRow, check_row, received_at
+from desk.intake import DEFANGED, BadRow, GoodRow, check_row, received_at
 from desk.intake_formats import Row
 from tests.desk_calls import desk, password_of
 
@@ -139,6 +139,21 @@ def test_a_hostile_file_loses_no_row(tmp_path: Path) -> None:
     assert rows[2]["row"].startswith("'=cmd")
     counts = {key: answer.last("summary")[key] for key in ("rows", "added", "joined", "known", "confirmed")}
     assert counts == {"rows": 11, "added": 2, "joined": 1, "known": 1, "confirmed": 2}
+
+
+def test_a_defanged_address_goes_in_whole_and_says_so(tmp_path: Path) -> None:
+    work = desk(tmp_path)
+    (tmp_path / "leads.csv").write_text("url,report,note\nhxxp://127[.]0[.]0[.]1:9/rye,R1,from the post\n")
+
+    answer = work.run("leads", "add", str(tmp_path / "leads.csv"))
+    again = work.run("leads", "add", str(tmp_path / "leads.csv"))
+
+    assert (answer.last("summary")["refanged"], again.last("summary")["added"]) == (1, 0)
+    with work.open().log.read() as reader:
+        (lead,) = reader.find(Lead)
+        (report,) = reader.find(Report)
+    assert lead.url == "http://127.0.0.1:9/rye"
+    assert report.note == f"from the post {DEFANGED}"
 
 
 def test_the_same_file_twice_adds_nothing(tmp_path: Path) -> None:
