@@ -17,12 +17,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 from benchmarks.crowd_site import address, is_hostile
 
 SHARE = 10
 WARM = 0.3
 """Share of the run after which the memory should no longer grow."""
+ENDING = 4
+"""Samples at the end that are left out: the parsing process ends first."""
 
 
 def resident_mib(pid: int) -> float:
@@ -100,7 +103,7 @@ def run(sites: int, pages: int, delay_s: float, *, only_honest: bool) -> float:
     finally:
         server.send_signal(signal.SIGTERM)
         counted = json.loads(server.communicate(timeout=20)[0].splitlines()[-1])
-    warm = memory[int(WARM * len(memory)) :] or [0.0]
+    warm = memory[int(WARM * len(memory)) : -ENDING] or [0.0]
     print(f"{'honest sites alone' if only_honest else 'one in ten hostile'}: {took_s:.1f} s")
     print(
         f"  complete {counted['complete']} of {counted['honest']} honest sites; summary {json.dumps(summary)}"
@@ -108,7 +111,7 @@ def run(sites: int, pages: int, delay_s: float, *, only_honest: bool) -> float:
     print(f"  counted at the servers: {json.dumps(counted)}")
     print(
         f"  memory, from {WARM:.0%} of the run on: first {warm[0]:.0f}, last {warm[-1]:.0f}, "
-        f"highest {max(warm):.0f} MiB"
+        f"lowest {min(warm):.0f}, middle {median(warm):.0f}, highest {max(warm):.0f} MiB"
     )
     return took_s
 

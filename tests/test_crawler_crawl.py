@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import socket
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -470,6 +472,35 @@ def test_an_endless_calendar_is_given_up(tmp_path: Path) -> None:
         crawled(tmp_path, server, depth=1000)
 
         assert len(server.paths) < 60
+
+
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+
+
+def _hops(request: Request) -> Reply:
+    """Lead on for ever: to itself, in a ring, by numbers, by ever new words, by ever longer paths."""
+    kind, _, rest = request.path[1:].partition("/")
+    onward = {
+        "same": request.path,
+        "ring": "/ring/a" if rest == "b" else "/ring/b",
+        "count": f"/count/{len(rest) and int(rest) + 1}",
+        "words": f"/words/{hashlib.sha256(rest.encode()).hexdigest().translate(_LETTERS)[:9]}",
+        "nest": f"{request.path}/deeper",
+        "query": f"/query/?next={request.path.count('=') + len(rest)}",
+    }
+    return redirect(onward[kind])
+
+
+def test_redirects_without_end_cost_few_requests_and_no_text(tmp_path: Path) -> None:
+    links = ("/same/", "/ring/a", "/count/0", "/words/rye", "/nest/a", "/query/?next=1")
+    texts = {f"/loaf/{number}": html(("loaf", number)) for number in range(5)}
+    routes = {"/": html("root", links=(*links, *texts)), **texts, "*": _hops}
+    with WebServer(routes) as server:
+        work = crawled(tmp_path, server)
+
+        counts = Counter(path.split("/")[1] for path in server.paths)
+        assert {path for path, outcome in outcomes(work).items() if outcome == "text"} == {"/", *texts}
+        assert max(counts.values()) <= 25, counts
 
 
 def test_one_text_at_several_addresses_is_one_evidence(tmp_path: Path) -> None:

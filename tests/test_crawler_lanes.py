@@ -180,6 +180,21 @@ def test_a_crawl_ends_with_what_was_put_off_when_others_are_done(session: CrawlS
     assert session.summary()["put_off"] == 1
 
 
+def test_a_host_that_held_a_request_up_is_not_asked_again_after_all_others_are_done(
+    session: CrawlSession,
+) -> None:
+    put(session, state(1, waiting=5))
+    session.next_pending()
+    session.clock.now_s = 1030.0
+    held_up(session.sites[SiteId(1)], 1030.0)
+    session.last_good_s = 1100.0
+    session.clock.now_s = 1121.0
+
+    assert session.sites[SiteId(1)].waits_until() <= 1121.0
+    assert session.next_pending() is None
+    assert session.is_over()
+
+
 def test_a_lone_host_is_asked_again_soon_and_then_left(session: CrawlSession) -> None:
     put(session, state(1))
     session.next_pending()

@@ -89,9 +89,11 @@ class CrawlSession:
             return None
         now_s = self.clock()
         order = list(self.sites.values())
-        lane = self._lanes(now_s)
+        lane, is_late = self._lanes(now_s), self._is_late(now_s)
         for step in range(len(order)):
             site = order[(self.turn + step) % len(order)]
+            if is_late and site.stalls:
+                continue
             if not site.may_send(now_s) or not (site.in_flight or lane.has_room(is_slow=site.is_slow)):
                 continue
             if site.keys and self.free_at(site.keys) > now_s + AHEAD_S:
@@ -163,13 +165,18 @@ class CrawlSession:
 
     def _only_waits(self, now_s: float) -> bool:
         """Tell whether all that is left was put off for longer than a crawl waits."""
-        left = [site for site in self.sites.values() if not site.is_over()]
+        is_late = self._is_late(now_s)
+        left = [site for site in self.sites.values() if not (site.is_over() or (is_late and site.stalls))]
         if any(site.waits_until() <= now_s for site in left):
             return False
         if self.last_good_s is None:
             for site in left:
                 site.wake(now_s)
         return all(site.waits_until() > self._patient_until() for site in left)
+
+    def _is_late(self, now_s: float) -> bool:
+        """Tell whether hosts that held a request up are no longer asked: it is long since anything good came."""
+        return self.last_good_s is not None and now_s >= self._patient_until()
 
     def is_held_up(self) -> bool:
         """Tell whether all requests under way hang on hosts that never answered, and no other can be made.
