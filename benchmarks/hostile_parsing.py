@@ -1,7 +1,7 @@
 """Pages of 2 MiB that cost a parser too much, or too much memory, or hide what they hold.
 
-Each is read as a crawl reads it, by a sandbox of its own that is ended again: the processor time of a row holds
-that of the parsing process from its start to its end.
+Each is read as a crawl reads it, by a sandbox of its own that is ended again: the processor time of a row
+holds that of the parsing process from its start to its end.
 """
 
 from __future__ import annotations

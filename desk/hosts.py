@@ -19,7 +19,7 @@ from caselog.store.leads import LeadState, lead_states
 from caselog.store.sites import site_hosts
 from desk import access
 from desk.hosting_sources import offline_sources, sources_of
-from desk.intake import is_excluded
+from desk.lead_row import is_excluded
 from desk.tracing import Traced, set_by_person, tracings, with_origin, with_tracings
 from enrich.hosting import look_up
 from enrich.names import Suffixes, canonical_name

@@ -75,7 +75,7 @@ def report_missing(call: Call, ids: Sequence[int] | None, found: Iterable[int]) 
 
 
 def _defanged(call: Call, build: Build, ids: Sequence[int] | None, key: str) -> list[dict[str, Any]]:
-    from crawler.reading.address import defang
+    from crawler.reading.defanged import defang
     from desk.access import Act
 
     with call.acting(Act.READ) as (workspace, _), workspace.log.read() as reader:

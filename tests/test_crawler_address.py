@@ -12,16 +12,15 @@ from crawler.reading.address import (
     AddressError,
     bare_host,
     canonical_url,
-    defang,
     directory,
     host_key,
     pattern,
     query_sibling,
     quickly_joined,
-    refang,
     sibling_probe,
     split,
 )
+from crawler.reading.defanged import defang, refang
 
 TOKEN = "0123456789abcdef"
 

@@ -15,8 +15,8 @@ from caselog.ledger import verify
 from caselog.records.choices import InvalidTls
 from caselog.records.leads import Lead, Report
 from caselog.store.leads import LeadLimits
-from desk.intake import DEFANGED, BadRow, GoodRow, check_row, received_at
-from desk.intake_formats import Row
+from desk.intake_formats import BadRow, Row
+from desk.lead_row import DEFANGED, GoodRow, check_row, received_at
 from tests.desk_calls import desk, password_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from caselog.records.hosting import Hosting
 from caselog.records.leads import Lead, Proposal, Report
 from caselog.records.notices import Notice, Release
 from caselog.records.pages import Check, Evidence, Page, Rule
-from crawler.reading.address import defang
+from crawler.reading.defanged import defang
 from desk import rows
 from tests.caselog_samples import filled
 

@@ -175,7 +175,7 @@ class CrawlSession:
         return all(site.waits_until() > self._patient_until() for site in left)
 
     def _is_late(self, now_s: float) -> bool:
-        """Tell whether hosts that held a request up are no longer asked: it is long since anything good came."""
+        """Tell whether nothing good came for long: hosts that held a request up are then asked no more."""
         return self.last_good_s is not None and now_s >= self._patient_until()
 
     def is_held_up(self) -> bool:

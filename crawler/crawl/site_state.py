@@ -121,7 +121,7 @@ class SiteState:
 
     def left_over(self) -> int:
         """Return how many addresses wait for the next crawl because the host did not answer in time."""
-        held = sum(self.waiting[name] for name in self._open_patterns()) if self.stalls >= MOST_STALLS else 0
+        held = sum(self.waiting[name] for name in self._open_patterns()) if self.stalls else 0
         return len(self.later) + held
 
     def wake(self, now_s: float) -> None:

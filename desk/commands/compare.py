@@ -26,7 +26,7 @@ def compare(
 ) -> None:
     """Score texts, or pages of confirmed sites, against the stored fingerprints; nothing of them is kept."""
     from caselog.errors import CaseError
-    from crawler.reading.address import defang
+    from crawler.reading.defanged import defang
     from crawler.single import pace_of
     from desk.access import Act
 

@@ -79,7 +79,7 @@ def set_hosting(
     reason: str = REASON,
 ) -> None:
     """Record a person's own tracing of a host as one more dated source."""
-    from crawler.reading.address import defang
+    from crawler.reading.defanged import defang
     from desk.access import Act, now
     from desk.hosts import add_tracing
     from desk.reveal import checked_reason

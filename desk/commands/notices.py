@@ -148,7 +148,7 @@ def show(
 ) -> None:
     """Show the letter; addresses are defanged unless revealed."""
     from caselog.records.notices import Notice
-    from crawler.reading.address import defang
+    from crawler.reading.defanged import defang
     from desk.access import Act
     from desk.notice_files import defanged_text
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from crawler.reading.normalise import stream
 from crawler.reading.page import read_page
 from crawler.sandbox.wire import page_message, page_of
-from desk.intake import check_row, read_rows
+from desk.intake import read_rows
 from desk.intake_formats import BadRow, read_csv, read_jsonl
+from desk.lead_row import check_row
 from desk.terms_file import COLUMNS, check_terms
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)

@@ -12,13 +12,13 @@ from crawler.reading.address import (
     AddressError,
     bare_host,
     canonical_url,
-    defang,
     host_key,
     pattern,
     query_sibling,
     sibling_probe,
     split,
 )
+from crawler.reading.defanged import defang
 from crawler.scope import Action, Scope, judge_redirect, registrable_domain
 from crawler.transport.admission import admit_url
 

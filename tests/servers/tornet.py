@@ -145,7 +145,7 @@ class TorNetwork:
         self.controller.remove_ephemeral_hidden_service(host.removesuffix(".onion"))
 
     def circuits_of(self, host: str) -> set[str]:
-        """Return the numbers of the client's circuits so far that were made for streams of this SOCKS user."""
+        """Return the numbers of all circuits so far that were made for streams of this SOCKS user."""
         return {number for number, user in self._circuits if user == host}
 
     def _note(self, event: StreamEvent) -> None:
