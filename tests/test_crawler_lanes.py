@@ -79,7 +79,7 @@ def test_the_hosts_that_stand_aside_are_bounded_too() -> None:
 
 @pytest.mark.parametrize(
     ("elapsed_s", "waits_for_retries", "expected_s"),
-    [(0.0, True, LEAST_PATIENCE_S), (1000.0, True, 200.0), (0.0, False, 0.0), (50.0, False, 10.0)],
+    [(0.0, True, LEAST_PATIENCE_S), (1000.0, True, 100.0), (0.0, False, 0.0), (50.0, False, 5.0)],
 )
 def test_a_crawl_waits_a_share_of_its_time(
     elapsed_s: float, waits_for_retries: bool, expected_s: float

@@ -26,7 +26,7 @@ LEAST_PATIENCE_S: Final = 12.0
 """Covers the first two retries of a failed address."""
 FULL_PATIENCE_S: Final = 120.0
 """How long a crawl waits that has had no usable answer at all."""
-SHARE_OF_PATIENCE: Final = 0.2
+SHARE_OF_PATIENCE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
