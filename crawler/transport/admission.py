@@ -32,10 +32,8 @@ __all__ = ["HeaderVerdict", "TextProof", "admit_headers", "admit_url", "cut_data
 URL_LENGTH_MAX = 2083
 PROVEN_BYTES = 512
 """Decoded bytes that must pass before the receive window may open."""
-LOOK_BYTES = 2048
-LONG_LOOK_BYTES = 8192
-"""So many are judged at once beyond the first `LONG_AFTER_BYTES`."""
-LONG_AFTER_BYTES = 16384
+LOOK_BYTES = 8192
+"""So many are judged at once after the first."""
 TEXT_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/plain"})
 # fmt: off
 MEDIA_EXTENSIONS = frozenset((
@@ -207,8 +205,7 @@ class TextProof:
 
     def _next_look_bytes(self) -> int:
         done = len(self.body)
-        step = LOOK_BYTES if done < LONG_AFTER_BYTES else LONG_LOOK_BYTES
-        return step - done % step if done else PROVEN_BYTES
+        return LOOK_BYTES - done % LOOK_BYTES if done else PROVEN_BYTES
 
     def _look(self, size: int) -> None:
         """Judge the next bytes and keep them."""

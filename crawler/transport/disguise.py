@@ -43,6 +43,11 @@ _SPACES = b" \t\r\n"
 _DENSE_ENTROPY = 6.1
 """Bits a character: base85 has 6.4, base64, which its rows betray, 6.0, squeezed programs 5.4, prose 4.5."""
 _TOKEN = b"A" * _TOKEN_BYTES
+_STRETCH_BYTES = 1024
+_SPARSE = 17
+"""A prime that no usual length of lines is a multiple of: a sample then sees its share of the line ends."""
+_OTHER_LETTERS = b"ghijklmnopqrstuvwyzGHIJKLMNOPQRSTUVWYZ"
+"""All that stand in no hexadecimal number, the sign of C before it included."""
 _RUN = re.compile(b"A{%d,}" % _TOKEN_BYTES)
 _UU_LINE = re.compile(rb"(?:^|\n)M[ -`]{59,60}(?=\r?\n)")
 _RAW_ELEMENTS = (b"script", b"style", b"template", b"svg")
@@ -94,11 +99,33 @@ class DisguiseWatch:
 
 
 def _is_suspicious(piece: bytes) -> bool:
-    if _TOKEN in piece.translate(_TOKEN_MAP) or piece.count(b"\nM") > 8:
+    """Tell whether a piece may hold encoded media; most pages pay for no more than this look."""
+    if _TOKEN in piece.translate(_TOKEN_MAP):
         return True
-    if 25 * sum(map(piece.count, (b" ", b"\n", b"\t"))) < len(piece) or 12 * piece.count(b"=") > len(piece):
+    starts = range(0, len(piece), _STRETCH_BYTES)
+    return any(_is_odd(piece[start : start + _STRETCH_BYTES]) for start in starts)
+
+
+def _is_odd(stretch: bytes) -> bool:
+    """Tell whether a stretch is unlike prose and markup; a sparse sample rules most out."""
+    sample = stretch[::_SPARSE]
+    if sample.isupper():  # uuencode has no small letter
         return True
-    return _HEX_TOKEN in piece.translate(_HEX_MAP)
+    is_short_of_letters = 8 * len(sample.translate(None, _OTHER_LETTERS)) > 7 * len(sample)
+    if is_short_of_letters and _HEX_TOKEN in stretch.translate(_HEX_MAP):
+        return True
+    if 12 * _spaces(sample) >= len(sample) > 24 * sample.count(b"="):
+        return False
+    return _has_odd_share(stretch)
+
+
+def _has_odd_share(stretch: bytes) -> bool:
+    """Tell whether there are fewer spaces than in any prose, or the many signs of quoted-printable."""
+    return 25 * _spaces(stretch) < len(stretch) or 12 * stretch.count(b"=") > len(stretch)
+
+
+def _spaces(data: bytes) -> int:
+    return len(data) - len(data.translate(None, b" \n\t"))
 
 
 class _Counter:
