@@ -7,6 +7,7 @@ function promises may come out of it.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable
 from types import MappingProxyType
@@ -69,7 +70,7 @@ def admitting_urls(data: bytes) -> None:
                 host = URL(url, encoded=url.isascii()).raw_host
             except ValueError:
                 continue  # refused by the transport as bad_url
-            hold("@" not in url.split("/")[2], "no user name is admitted")
+            hold("@" not in re.split("[/?#]", url)[2], "no user name is admitted")
             if not practice:
                 hold(host not in {"127.0.0.1", "::1", "0.0.0.0", "localhost."}, "no literal home address")
 
