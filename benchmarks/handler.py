@@ -159,7 +159,7 @@ def compare(asked: argparse.Namespace, title: str, *manner: str) -> None:
 def main() -> None:
     """Compare by turns, or crawl once where a kind is given."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.handler", description=__doc__)
-    parser.add_argument("--pages", type=int, default=1500)
+    parser.add_argument("--pages", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--delay", type=float, default=0.0001, help="seconds between two requests, for both")
     parser.add_argument("--kind", choices=[STOCK, OURS, BARE], help="crawl once, in this process")

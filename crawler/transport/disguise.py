@@ -43,8 +43,8 @@ _SPACES = b" \t\r\n"
 _DENSE_ENTROPY = 6.1
 """Bits a character: base85 has 6.4, base64, which its rows betray, 6.0, squeezed programs 5.4, prose 4.5."""
 _TOKEN = b"A" * _TOKEN_BYTES
-_STRETCH_BYTES = 1024
-_SPARSE = 17
+_STRETCH_BYTES = 2048
+_SPARSE = 29
 """A prime that no usual length of lines is a multiple of: a sample then sees its share of the line ends."""
 _OTHER_LETTERS = b"ghijklmnopqrstuvwyzGHIJKLMNOPQRSTUVWYZ"
 """All that stand in no hexadecimal number, the sign of C before it included."""
