@@ -17,9 +17,9 @@ from caselog.records.pages import Evidence, Page
 from caselog.store.exclusions import excluded_hosts, stopped_hosts
 from caselog.store.leads import LeadState, lead_states
 from caselog.store.sites import site_hosts
+from crawler.scope import is_excluded
 from desk import access
 from desk.hosting_sources import offline_sources, sources_of
-from desk.lead_row import is_excluded
 from desk.tracing import Traced, set_by_person, tracings, with_origin, with_tracings
 from enrich.hosting import look_up
 from enrich.names import Suffixes, canonical_name

@@ -11,6 +11,7 @@ from caselog.process import holds_address
 from caselog.store.leads import LeadLimits
 from crawler.reading.address import AddressError, bare_host, canonical_url, host_key
 from crawler.reading.defanged import refang
+from crawler.scope import is_excluded
 from desk.intake_formats import BadRow, cut
 from desk.lead_limits import limits_of
 
@@ -107,11 +108,6 @@ def received_at(stamp: str | None, now: datetime) -> datetime | None:
         return min(found.astimezone(UTC), now)
     except OverflowError:  # within a day of the first or last year
         raise ValueError("out of range") from None
-
-
-def is_excluded(key: str, excluded: frozenset[str]) -> bool:
-    """Tell whether a host key is excluded, itself or its host on every port."""
-    return key in excluded or bare_host(key) in excluded
 
 
 def _noted(note: str | None, *, defanged: bool) -> str | None:

@@ -10,8 +10,9 @@ from caselog.records.leads import Lead
 from caselog.records.pages import Evidence
 from caselog.store.exclusions import excluded_hosts
 from caselog.store.leads import LeadState, classification_of, lead_state
+from crawler.scope import is_excluded
 from desk.intake import confirm_lead
-from desk.lead_row import LIMITS, is_excluded
+from desk.lead_row import LIMITS
 from desk.verdicts import decide
 
 if TYPE_CHECKING:

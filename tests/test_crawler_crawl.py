@@ -480,15 +480,18 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 def _hops(request: Request) -> Reply:
     """Lead on for ever: to itself, in a ring, by numbers, by ever new words, by ever longer paths."""
     kind, _, rest = request.path[1:].partition("/")
-    onward = {
-        "same": request.path,
-        "ring": "/ring/a" if rest == "b" else "/ring/b",
-        "count": f"/count/{len(rest) and int(rest) + 1}",
-        "words": f"/words/{hashlib.sha256(rest.encode()).hexdigest().translate(_LETTERS)[:9]}",
-        "nest": f"{request.path}/deeper",
-        "query": f"/query/?next={request.path.count('=') + len(rest)}",
-    }
-    return redirect(onward[kind])
+    match kind:
+        case "ring":
+            return redirect("/ring/a" if rest == "b" else "/ring/b")
+        case "count":
+            return redirect(f"/count/{int(rest) + 1}")
+        case "words":
+            return redirect(f"/words/{hashlib.sha256(rest.encode()).hexdigest().translate(_LETTERS)[:9]}")
+        case "nest":
+            return redirect(f"{request.path}/deeper")
+        case "query":
+            return redirect(f"{request.path}&again=1")
+    return redirect(request.path)
 
 
 def test_redirects_without_end_cost_few_requests_and_no_text(tmp_path: Path) -> None:

@@ -212,6 +212,13 @@ def test_an_excluded_host_is_never_asked_about(bench: Bench) -> None:
     assert not any(name == HOST for name, _ in bench.names.queries)
 
 
+def test_a_host_below_an_excluded_name_is_never_asked_about(bench: Bench) -> None:
+    bench.work.run("exclude", "add", HOST, "--reason", "support service")
+
+    assert bench.run("--host", f"www.{HOST}").code == 3
+    assert not any(name.endswith(HOST) for name, _ in bench.names.queries)
+
+
 def test_an_onion_service_is_never_asked_about(bench: Bench) -> None:
     onion = "a" * 56 + ".onion"
 

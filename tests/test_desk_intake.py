@@ -49,6 +49,7 @@ def judged(
         ({"url": "http://[::1]/"}, "private_address"),
         ({"url": "http://10.0.0.1/"}, "private_address"),
         ({"url": "http://court.example:8080/"}, "excluded"),
+        ({"url": "http://www.court.example/"}, "excluded"),
         ({"received_at": "yesterday"}, "received_at"),
         ({"path": "guide"}, "path"),
         ({"path": "/guide"}, "path"),
