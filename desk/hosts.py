@@ -14,7 +14,7 @@ from caselog.errors import IntakeError, RefusedError
 from caselog.records.hosting import Hosting, Query
 from caselog.records.leads import Lead
 from caselog.records.pages import Evidence, Page
-from caselog.store.exclusions import excluded_hosts, stopped_hosts
+from caselog.store.exclusions import closed_hosts
 from caselog.store.leads import LeadState, lead_states
 from caselog.store.sites import site_hosts
 from crawler.scope import is_excluded
@@ -147,7 +147,7 @@ def wanted_hosts(reader: Reader, named: Iterable[str] | None = None) -> tuple[Wa
         RefusedError: A named host is excluded or stopped.
 
     """
-    never = excluded_hosts(reader) | stopped_hosts(reader)
+    never = closed_hosts(reader)
     sites = {site: canonical_name(key) for site, key in site_hosts(reader).items()}
     leads = _leads_with_evidence(reader, sites)
     if named is None:

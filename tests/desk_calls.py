@@ -31,7 +31,7 @@ class Answer:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        return [row for row in self.lines if not {"summary", "error"} & set(row)]
+        return [row for row in self.lines if set(row) not in ({"summary"}, {"error"})]
 
     @property
     def lines(self) -> list[dict[str, Any]]:

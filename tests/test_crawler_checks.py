@@ -363,7 +363,7 @@ def test_the_list_of_checks_can_hold_only_what_waits_for_a_person(server: WebSer
     made = [look(work, hours=hours)[0] for hours in (8, 20, 33)]
 
     def listed(*options: str) -> list[int]:
-        return [row["id"] for row in work.run("checks", "list", *options).lines if "id" in row]
+        return [row["id"] for row in work.run("checks", "list", *options).rows]
 
     assert listed() == [check.id for check in made]
     assert listed("--newest", "--state", "REVIEW") == listed("--newest") == [made[-1].id]

@@ -47,6 +47,8 @@ _GONE: dict[str, Any] = {"outcome": Outcome.GONE}
 _EMPTY: dict[str, Any] = {"outcome": Outcome.EMPTY}
 _BY_STATUS = dict.fromkeys((401, 402, 403, 407, 451), _WALL) | dict.fromkeys((404, 410), _GONE)
 """What a status says by itself; any other without a body is empty."""
+MOST_HOPS = 10
+"""Redirects in a row that are followed; no site needs more, and each may lead to a pattern never seen."""
 WAITS_S = (2.0, 8.0, 30.0)
 SHORT_PLAIN_BYTES = 1024
 """Plain text below this length can be guessed from its digest; only a salted commitment is kept."""
@@ -143,7 +145,12 @@ class Judge:
                 final_url=target,
                 proposals=(proposal,) if proposal else (),
             )
+        hops = site.hops.pop(row.url, 0) + 1
+        if hops > MOST_HOPS:
+            return Result(outcome=Outcome.REFUSED, refused="redirects", redirects=hop, final_url=target)
         found = self._new(site, target, depth=row.depth, promise=0.6)
+        if found:
+            site.hops[target] = hops
         return Result(
             outcome=Outcome.ALIAS,
             redirects=hop,

@@ -63,6 +63,8 @@ class SiteState:
     """Digests of the block sets seen in this crawl: the same set again is an alias."""
     proposed: set[str] = field(default_factory=set)
     """Hosts off the site that this crawl has proposed."""
+    hops: dict[str, int] = field(default_factory=dict)
+    """Redirects in a row that led to an address which was not asked yet."""
     judged: set[str] = field(default_factory=set)
     """Links already judged in this crawl."""
 
