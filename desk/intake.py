@@ -66,7 +66,7 @@ class Counts:
     known: int = 0
     """Rows that added nothing."""
     confirmed: int = 0
-    refanged: int = 0
+    defanged: int = 0
     """Good rows whose address came defanged."""
     rejected: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
@@ -198,7 +198,7 @@ def _take_row(
     good = check_row(row, now=now, practice=intake.practice, excluded=excluded)
     if isinstance(good, BadRow):
         return good
-    counts.refanged += good.defanged
+    counts.defanged += good.defanged
     is_first = lead_by_url(writer, good.url) is None
     lead, _, is_new = add_report(
         writer,

@@ -18,7 +18,7 @@ from crawler.transport.charset import canonical_charset
 from tests.servers.hostile import NOISE, page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 LIMIT = 2 * 1024 * 1024
 
@@ -285,6 +285,20 @@ def test_noise_is_refused_within_a_kilobyte(declared: str | None, seed: int) -> 
         proof.feed(random.Random(seed).randbytes(1024))
 
     assert (refusal.value.code, bytes(proof.body)) == ("binary", b"")
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.b85encode, base64.a85encode])
+def test_media_in_letters_are_refused_whatever_the_length_of_their_lines(
+    encode: Callable[[bytes], bytes], line_end: bytes
+) -> None:
+    """A look at a sample of the bytes must not miss lines that are as long as its step."""
+    letters = encode(random.Random(7).randbytes(12_000))
+
+    for width in range(28, 130):
+        lines = line_end.join(letters[start : start + width] for start in range(0, len(letters), width))
+        with pytest.raises(NotTextError):
+            prove(b"<html><body><pre>" + lines + b"</pre>")
 
 
 def test_a_body_over_its_limit_is_refused_and_dropped() -> None:

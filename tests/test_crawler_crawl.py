@@ -19,7 +19,7 @@ from caselog.records.choices import Origin
 from caselog.records.leads import Lead, Proposal
 from caselog.records.pages import Evidence
 from caselog.store.sites import site_for
-from crawler.crawl import judge
+from crawler.crawl import judge, site_state
 from crawler.crawl.session import CrawlOptions, open_session
 from crawler.reading.address import host_key
 from crawler.run import run_crawl
@@ -617,6 +617,34 @@ def test_a_finished_site_is_left_alone_until_it_is_due(tmp_path: Path) -> None:
         crawl(work)
 
         assert len(server.paths) == 5
+
+
+def test_a_host_that_never_answers_is_cut_short_when_all_others_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left to itself its request would end by silence, after fifteen seconds."""
+    monkeypatch.setattr(site_state, "STALL_S", 0.2)
+    with WebServer(tree(3)) as server, socket.create_server(("127.0.0.2", 0)) as silent:
+        work = work_at(tmp_path)
+        silent_url = f"http://127.0.0.2:{silent.getsockname()[1]}/"
+        assert work.add_leads(server.url("/"), silent_url).code == 0
+        summary = crawl(work)
+
+    assert [(page.url, page.error) for page in page_rows(work) if page.error] == [(silent_url, "deadline")]
+    assert (summary["pages"], summary["put_off"]) == (4, 1)
+
+
+def test_the_frontier_knows_when_a_host_is_free(tmp_path: Path) -> None:
+    with WebServer(tree(2)) as server:
+        work = work_at(tmp_path)
+        assert work.add_leads(server.url("/")).code == 0
+        session = open_session(work.open(), CrawlOptions())
+        before = session.free_at((host_key(server.url("/")),))
+        run_crawl(session)
+        session.workspace.log.close()
+
+    assert before == 0.0
+    assert session.free_at((host_key(server.url("/")),)) > 0.0
 
 
 def test_a_site_is_visited_again_when_it_is_due(tmp_path: Path) -> None:

@@ -126,6 +126,16 @@ def test_requests_on_hosts_that_never_answered_do_not_hold_a_good_crawl_open(ses
     assert session.is_held_up()
 
 
+def test_a_host_that_may_be_asked_more_but_has_no_more_is_held_up_too(session: CrawlSession) -> None:
+    put(session, state(1))
+    session.sites[SiteId(1)].per_host = 4
+    session.next_pending()
+    session.clock.now_s = 1011.0
+    session.last_good_s = 1005.0
+
+    assert session.is_held_up()
+
+
 def test_nothing_is_cut_while_another_site_can_be_asked(session: CrawlSession) -> None:
     put(session, state(1), state(2))
     session.next_pending()

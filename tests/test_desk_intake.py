@@ -149,7 +149,7 @@ def test_a_defanged_address_goes_in_whole_and_says_so(tmp_path: Path) -> None:
     answer = work.run("leads", "add", str(tmp_path / "leads.csv"))
     again = work.run("leads", "add", str(tmp_path / "leads.csv"))
 
-    assert (answer.last("summary")["refanged"], again.last("summary")["added"]) == (1, 0)
+    assert (answer.last("summary")["defanged"], again.last("summary")["added"]) == (1, 0)
     with work.open().log.read() as reader:
         (lead,) = reader.find(Lead)
         (report,) = reader.find(Report)

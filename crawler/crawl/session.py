@@ -89,10 +89,10 @@ class CrawlSession:
             return None
         now_s = self.clock()
         order = list(self.sites.values())
-        lane, is_late = self._lanes(now_s), self._is_late(now_s)
+        lane = self._lanes(now_s)
         for step in range(len(order)):
             site = order[(self.turn + step) % len(order)]
-            if is_late and site.stalls:
+            if self._is_dropped(site, now_s):
                 continue
             if not site.may_send(now_s) or not (site.in_flight or lane.has_room(is_slow=site.is_slow)):
                 continue
@@ -165,8 +165,8 @@ class CrawlSession:
 
     def _only_waits(self, now_s: float) -> bool:
         """Tell whether all that is left was put off for longer than a crawl waits."""
-        is_late = self._is_late(now_s)
-        left = [site for site in self.sites.values() if not (site.is_over() or (is_late and site.stalls))]
+        sites = self.sites.values()
+        left = [site for site in sites if not site.is_over() and not self._is_dropped(site, now_s)]
         if any(site.waits_until() <= now_s for site in left):
             return False
         if self.last_good_s is None:
@@ -174,9 +174,9 @@ class CrawlSession:
                 site.wake(now_s)
         return all(site.waits_until() > self._patient_until() for site in left)
 
-    def _is_late(self, now_s: float) -> bool:
-        """Tell whether nothing good came for long: hosts that held a request up are then asked no more."""
-        return self.last_good_s is not None and now_s >= self._patient_until()
+    def _is_dropped(self, site: SiteState, now_s: float) -> bool:
+        """Tell whether a host that held a request up is asked no more: nothing good came for long."""
+        return site.stalls > 0 and self.last_good_s is not None and now_s >= self._patient_until()
 
     def is_held_up(self) -> bool:
         """Tell whether all requests under way hang on hosts that never answered, and no other can be made.
@@ -189,7 +189,8 @@ class CrawlSession:
         sites = self.sites.values()
         if any(site.in_flight and not site.is_holding_up(now_s) for site in sites):
             return False
-        return not any(site.may_send(now_s) and not site.is_over() for site in sites)
+        waiting = (site for site in sites if site.has_more() and not self._is_dropped(site, now_s))
+        return not any(site.may_send(now_s) for site in waiting)
 
     def _patient_until(self, *, waits_for_retries: bool = True) -> float:
         """Return until when the crawl waits if nothing good arrives any more, monotonic."""

@@ -76,9 +76,11 @@ class SiteState:
 
     def is_over(self) -> bool:
         """Tell whether nothing is left to ask in this crawl and nothing is under way."""
-        if self.in_flight:
-            return False
-        return self.is_left() or not (self.later or any(self._open_patterns()))
+        return not (self.in_flight or self.has_more())
+
+    def has_more(self) -> bool:
+        """Tell whether addresses wait that are not under way."""
+        return not self.is_left() and bool(self.later or self._open_patterns())
 
     def is_left(self) -> bool:
         """Tell whether the site is not asked any more in this crawl, whatever waits."""

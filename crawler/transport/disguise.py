@@ -47,7 +47,7 @@ _STRETCH_BYTES = 2048
 _SPARSE = 29
 """A prime that no usual length of lines is a multiple of: a sample then sees its share of the line ends."""
 _OTHER_LETTERS = b"ghijklmnopqrstuvwyzGHIJKLMNOPQRSTUVWYZ"
-"""All that stand in no hexadecimal number, the sign of C before it included."""
+"""Letters that stand neither in a hexadecimal number nor, as the x of ``0x``, before it."""
 _RUN = re.compile(b"A{%d,}" % _TOKEN_BYTES)
 _UU_LINE = re.compile(rb"(?:^|\n)M[ -`]{59,60}(?=\r?\n)")
 _RAW_ELEMENTS = (b"script", b"style", b"template", b"svg")

@@ -69,7 +69,7 @@ class GuardedSocket(socket.socket):
     """Count what arrives and refuse to read on when the budget is spent."""
 
     __slots__ = (
-        "budget_bytes", "is_broken", "is_closing", "is_ended", "is_spent", "piece_bytes", "received_bytes",
+        "budget_bytes", "is_broken", "is_ended", "is_narrow", "is_spent", "piece_bytes", "received_bytes",
         "when_closed",
     )  # fmt: skip
 
@@ -79,7 +79,7 @@ class GuardedSocket(socket.socket):
         self.budget_bytes = ADMISSION_BUDGET_BYTES
         self.piece_bytes = CLOSED_PIECE_BYTES
         self.is_spent = False
-        self.is_closing = True
+        self.is_narrow = True
         """True while the window is small: at first, and again near the end of the budget."""
         self.is_ended = False
         self.is_broken = False
@@ -126,19 +126,19 @@ class GuardedSocket(socket.socket):
         if left <= 0:
             self.is_spent = True
             raise BudgetSpentError
-        if left <= LAST_BYTES and not self.is_closing:
-            self._set_window(CLOSED_WINDOW_BYTES, is_closing=True)
+        if left <= LAST_BYTES and not self.is_narrow:
+            self._set_window(CLOSED_WINDOW_BYTES, is_narrow=True)
         return min(left, self.piece_bytes)
 
-    def _set_window(self, size_bytes: int, *, is_closing: bool) -> None:
-        self.is_closing = is_closing
+    def _set_window(self, size_bytes: int, *, is_narrow: bool) -> None:
+        self.is_narrow = is_narrow
         self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
 
     def open_window(self, more_bytes: int) -> None:
         """Let ``more_bytes`` arrive, in bigger pieces, now that the first text is proven."""
         self.budget_bytes = self.received_bytes + more_bytes
         self.piece_bytes = OPEN_PIECE_BYTES
-        self._set_window(OPEN_WINDOW_BYTES, is_closing=more_bytes <= LAST_BYTES)
+        self._set_window(OPEN_WINDOW_BYTES, is_narrow=more_bytes <= LAST_BYTES)
 
     def reset_on_close(self) -> None:
         """Read nothing more, and make the coming close a reset, so that the peer stops sending at once."""

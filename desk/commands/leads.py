@@ -143,7 +143,7 @@ def print_counts(call: Call, counts: Counts, path: Path) -> None:
         joined=counts.joined,
         known=counts.known,
         confirmed=counts.confirmed,
-        refanged=counts.refanged,
+        defanged=counts.defanged,
         rejected=counts.rejected,
         reasons=counts.reasons,
     )
