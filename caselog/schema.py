@@ -43,7 +43,8 @@ CIPHERTEXT_BYTES = 66_000
 FRONTIER_BYTES = 2200
 CHOICE_LENGTH = 40
 ENTRY_LENGTH = 8000
-REVISION = "0001"
+CALL_LENGTH = 8000
+REVISION = "0002"
 """The newest migration, which this version of the program works with."""
 PERMANENT_FACT = "mode"
 """The fact that no statement may change: whether the workspace is for practice."""
@@ -187,6 +188,25 @@ def _crawl_tables(metadata: MetaData) -> None:
         Column("holder", String(64), nullable=False),
     )
     Table(
+        "holds",
+        metadata,
+        Column("tag", LargeBinary(TAG_BYTES), primary_key=True),
+        Column("holder", String(64), nullable=False),
+        Column("until_s", Float(53), nullable=False),
+        Column("free_s", Float(53), nullable=False),
+        Index(None, "holder"),
+    )
+    Table(
+        "crawl_calls",
+        metadata,
+        _identity(),
+        Column("lead_ids", String(CALL_LENGTH), nullable=False),
+        Column("pages_left", Integer()),
+        Column("ends_at", UtcText()),
+        Column("made_at", UtcText(), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    Table(
         "site_frames",
         metadata,
         _reference("site_id", "sites", primary_key=True),
@@ -312,6 +332,8 @@ sites = METADATA.tables["sites"]
 meta = METADATA.tables["meta"]
 frontier = METADATA.tables["frontier"]
 site_slots = METADATA.tables["site_slots"]
+holds = METADATA.tables["holds"]
+crawl_calls = METADATA.tables["crawl_calls"]
 site_frames = METADATA.tables["site_frames"]
 site_patterns = METADATA.tables["site_patterns"]
 evidence_blocks = METADATA.tables["evidence_blocks"]
