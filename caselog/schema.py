@@ -44,6 +44,17 @@ FRONTIER_BYTES = 2200
 CHOICE_LENGTH = 40
 ENTRY_LENGTH = 8000
 CALL_LENGTH = 8000
+CALL_COUNTS = (
+    "pages",
+    "evidence",
+    "proposals",
+    "requests",
+    "refused_media",
+    "bytes",
+    "onions_put_off",
+    "put_off",
+)
+"""What is counted for each site of a call to crawl."""
 REVISION = "0002"
 """The newest migration, which this version of the program works with."""
 PERMANENT_FACT = "mode"
@@ -207,6 +218,19 @@ def _crawl_tables(metadata: MetaData) -> None:
         sqlite_autoincrement=True,
     )
     Table(
+        "call_sites",
+        metadata,
+        _reference("call_id", "crawl_calls", primary_key=True),
+        _reference("site_id", "sites", primary_key=True),
+        Column("slices", Integer(), nullable=False),
+        Column("is_open", Boolean(), nullable=False),
+        Column("due_at", UtcText()),
+        Column("good_at", UtcText()),
+        *(Column(name, BigInteger(), nullable=False) for name in CALL_COUNTS),
+        Column("cpu_s", Float(53), nullable=False),
+        Index("ix_call_sites_open", "is_open", "call_id"),
+    )
+    Table(
         "site_frames",
         metadata,
         _reference("site_id", "sites", primary_key=True),
@@ -334,6 +358,7 @@ frontier = METADATA.tables["frontier"]
 site_slots = METADATA.tables["site_slots"]
 holds = METADATA.tables["holds"]
 crawl_calls = METADATA.tables["crawl_calls"]
+call_sites = METADATA.tables["call_sites"]
 site_frames = METADATA.tables["site_frames"]
 site_patterns = METADATA.tables["site_patterns"]
 evidence_blocks = METADATA.tables["evidence_blocks"]
