@@ -142,7 +142,7 @@ def grant(writer: Writer, call_id: int, wanted: int) -> int:
     left = writer.connection.execute(query).scalar_one()
     if left is None:
         return wanted
-    granted = max(0, min(wanted, left))
+    granted = max(0, min(wanted, int(left)))
     _set_left(writer, call_id, left - granted)
     return granted
 
