@@ -51,6 +51,10 @@ class SourceError(CaseError):
     exit_status = 4
 
 
+class OutageError(SourceError):
+    """The database is away, busy or full: the same work is done later, as it stands."""
+
+
 class ConfigError(CaseError):
     """The operator must change a setting, a file or the call."""
 

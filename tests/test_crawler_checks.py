@@ -11,9 +11,9 @@ import pytest
 
 from caselog.records.pages import Check, Evidence, Page
 from crawler.checks import looks
+from crawler.checks.round import Round
 from crawler.checks.watched import due_evidence
 from crawler.run import run_checks
-from crawler.spiders.checks import ChecksSpider
 from desk.practice.answer import Style
 from desk.practice.servers import PracticeWeb
 from tests.crawl_samples import (
@@ -378,7 +378,7 @@ def test_a_round_that_breaks_is_not_taken_for_a_whole_one(
     def trip(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(ChecksSpider, "_compared", trip)
+    monkeypatch.setattr(Round, "_compared", trip)
     answer = work.run("checks", "run", "--all")
 
     assert answer.code != 0

@@ -20,7 +20,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from caselog.errors import CaseError, ConfigError, IntakeError, SourceError, TamperedError
+from caselog.errors import CaseError, ConfigError, IntakeError, OutageError, SourceError, TamperedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
 
 BUSY_TIMEOUT_S = 30
+FROZEN_S = 30
+"""For how long a transaction on PostgreSQL may stand still before the server ends it."""
 BEGIN = "leadline_begin"
 _PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}",
@@ -39,6 +41,27 @@ _PRAGMAS = (
     # Deleted pages are overwritten, so that what was purged cannot be read from the file.
     "PRAGMA secure_delete=ON",
 )
+
+_SESSION = {
+    # A frozen process keeps neither its transaction nor its locks; who waits for a lock is told in time.
+    "idle_in_transaction_session_timeout": f"{FROZEN_S}s",
+    "lock_timeout": f"{2 * FROZEN_S}s",
+    # The server notices a machine that went away.
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+_POSTGRESQL: dict[str, Any] = {
+    "pool_pre_ping": True,
+    "connect_args": {
+        "connect_timeout": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+        "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
+    },
+}
 
 
 def connect(address: str, *, must_exist: bool) -> Engine:
@@ -53,7 +76,7 @@ def connect(address: str, *, must_exist: bool) -> Engine:
         _prepare_file(url, must_exist=must_exist)
     try:
         # Values never stand in a library's error message or log line.
-        engine = create_engine(url, hide_parameters=True, pool_pre_ping=not is_sqlite)
+        engine = create_engine(url, hide_parameters=True, **({} if is_sqlite else _POSTGRESQL))
     except (ModuleNotFoundError, NoSuchModuleError, ArgumentError):
         raise ConfigError(
             "The driver of this database is not installed.", "Install it: pip install 'leadline[postgresql]'"
@@ -117,7 +140,8 @@ def own_errors() -> Iterator[None]:
     """Translate each error of the database into one of ours; none holds a value.
 
     Raises:
-        SourceError: The database is busy, full or cannot be reached.
+        OutageError: The database is busy, full or cannot be reached.
+        SourceError: It refused a statement.
         ConfigError: It is not the database that we expect.
         IntakeError: A row refers to one that does not exist, or exists already.
         TamperedError: A text column holds bytes that are no text; we never write such.
@@ -138,7 +162,7 @@ def _own(error: Exception) -> CaseError:
             "The database refused a row that refers to a missing one or exists already.", "Check the ids."
         )
     if isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):
-        return SourceError(
+        return OutageError(
             "The database cannot be reached or failed.", "Try again; then run leadline doctor."
         )
     if isinstance(error, DatabaseError | sqlite3.DatabaseError):
@@ -154,9 +178,15 @@ def _signs() -> dict[str, CaseError]:
         "could not decode": TamperedError(
             "The database holds bytes where text belongs.", "Run leadline ledger verify."
         ),
-        "locked": SourceError("The database is busy.", "Wait for the other process, then try again."),
-        "disk is full": SourceError("The disk of the database is full.", "Make room, then try again."),
-        "no space left": SourceError("The disk of the database is full.", "Make room, then try again."),
+        "locked": OutageError("The database is busy.", "Wait for the other process, then try again."),
+        "disk is full": OutageError("The disk of the database is full.", "Make room, then try again."),
+        "no space left": OutageError("The disk of the database is full.", "Make room, then try again."),
+        "idle-in-transaction": OutageError(
+            "The database ended a transaction that stood still.", "Try again."
+        ),
+        "queuepool limit": OutageError(
+            "The database is busy.", "Wait for the other process, then try again."
+        ),
         "readonly": ConfigError("The database may not be written.", "Look at the file's owner and mode."),
         "unable to open": ConfigError("The database cannot be opened.", "Look at its folder's rights."),
         "not a database": ConfigError("The file is not a database.", "Restore it from a backup."),
