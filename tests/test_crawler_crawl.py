@@ -20,7 +20,8 @@ from caselog.records.leads import Lead, Proposal
 from caselog.records.pages import Evidence
 from caselog.store.sites import site_for
 from crawler.crawl import judge, site_state
-from crawler.crawl.session import CrawlOptions, open_session
+from crawler.crawl.opening import CrawlOptions
+from crawler.crawl.session import open_session
 from crawler.reading.address import host_key
 from crawler.run import run_crawl
 from desk.practice.servers import PracticeWeb

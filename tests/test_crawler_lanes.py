@@ -10,7 +10,8 @@ import pytest
 from caselog.records.ids import LeadId, SiteId
 from caselog.store.frontier import Pending
 from crawler.crawl.lanes import ASIDE, LEAST_PATIENCE_S, PAUSE_S, Lanes, lanes, patience_s
-from crawler.crawl.session import CrawlOptions, open_session
+from crawler.crawl.opening import CrawlOptions
+from crawler.crawl.session import open_session
 from crawler.crawl.site_state import Budget, SiteState
 from tests.crawl_samples import work_at
 

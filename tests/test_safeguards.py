@@ -30,7 +30,8 @@ from caselog.records.pages import Check, Evidence, Page
 from caselog.records.people import Reveal
 from caselog.store.sites import site_for
 from crawler.checks.watched import due_evidence
-from crawler.crawl.session import CrawlOptions, open_session
+from crawler.crawl.opening import CrawlOptions
+from crawler.crawl.session import open_session
 from crawler.reading.address import host_key
 from tests.caselog_samples import evidence, page
 from tests.crawl_samples import (

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from scrapy.core.scheduler import BaseScheduler
 
+from caselog.errors import OutageError
+
 if TYPE_CHECKING:
     from typing import Self
 
@@ -57,11 +59,13 @@ class Frontier(BaseScheduler):
 
     def next_request(self) -> Request | None:
         """Return the next request, or None when none may go out now."""
-        self._session.watch()
-        row = self._session.next_pending()
-        if row is None:
+        try:
+            self._session.watch()
+            row = self._session.next_pending()
+        except OutageError:
+            self._session.note_outage()
             return None
-        return self._spider.request_for(row)
+        return None if row is None else self._spider.request_for(row)
 
 
 class NoFrontier(BaseScheduler):

@@ -13,9 +13,9 @@ from caselog.errors import IntakeError, RefusedError
 from caselog.records.choices import Outcome, Role
 from caselog.records.pages import Rule
 from caselog.store import fingerprints, frontier
+from crawler.crawl.opening import hashed
 from crawler.crawl.patterns import gain_of
 from crawler.crawl.recorder import EvidenceDraft, Provenance, Result
-from crawler.crawl.session import hashed
 from crawler.reading.address import canonical_url, host_key
 from crawler.reading.document import Reading, evidence_of, reading_of
 from crawler.reading.fingerprint import FingerprintKey

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from caselog.errors import CaseError
+from caselog.errors import CaseError, OutageError
 from caselog.records.choices import Level, Origin, Outcome, Role
 from caselog.records.leads import Lead
 from caselog.records.leads import Proposal as ProposalRecord
@@ -32,6 +32,8 @@ TOGETHER = 16
 """How many answers share a transaction at most."""
 LONGEST_WAIT_S = 0.03
 """How long an answer waits for others."""
+OUTAGE_RETRY_S = 1.0
+"""How soon it is tried again to write what could not be written."""
 MOST_PROPOSALS = 50
 """Per page; a page of link spam must not drown the analyst."""
 
@@ -100,16 +102,26 @@ class Recorder:
     Answers that come close together share one transaction, because each commit waits for the disk; none is
     reported as written before its transaction is.
 
+    An outage of the database is waited out: what was fetched is recorded when it is back.
+
     Args:
         log: The case log.
-        provenance: What each page record says of this crawl.
+        provenance: Tells what each page record says of this crawl.
         in_flight: Tells how many answers are still to come or to be written.
+        outage: Told of each time that the database was away.
     """
 
-    def __init__(self, log: CaseLog, provenance: Provenance, in_flight: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        log: CaseLog,
+        provenance: Callable[[], Provenance],
+        in_flight: Callable[[], int],
+        outage: Callable[[], None] = lambda: None,
+    ) -> None:
         self._log = log
         self._provenance = provenance
         self._in_flight = in_flight
+        self._outage = outage
         self._waiting: list[tuple[Job, asyncio.Future[Written | None]]] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -133,27 +145,38 @@ class Recorder:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        jobs, self._waiting = self._waiting, []
+        jobs, self._waiting = [pair for pair in self._waiting if not pair[1].cancelled()], []
         try:
             with self._log.write() as writer:
                 written = self._write_jobs(writer, [job for job, _ in jobs])
+        except OutageError:
+            self._keep(jobs)
+            return
         except CaseError:
             self._write_apart(jobs)
             return
         for (_, done), result in zip(jobs, written, strict=True):
-            if not done.cancelled():
-                done.set_result(result)
+            done.set_result(result)
 
     def _write_apart(self, jobs: list[tuple[Job, asyncio.Future[Written | None]]]) -> None:
         """Write each answer in its own transaction, so that one bad record does not take others with it."""
-        for job, done in jobs:
-            if done.cancelled():
-                continue
+        for at, (job, done) in enumerate(jobs):
             try:
                 with self._log.write() as writer:
                     done.set_result(self._write_jobs(writer, [job])[0])
+            except OutageError:
+                self._keep(jobs[at:])
+                return
             except CaseError as error:
                 done.set_exception(error)
+
+    def _keep(self, jobs: list[tuple[Job, asyncio.Future[Written | None]]]) -> None:
+        """Keep answers until the database is back."""
+        self._outage()
+        self._waiting = jobs + self._waiting
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(OUTAGE_RETRY_S, self._flush)
 
     def _write_jobs(self, writer: Writer, jobs: list[Job]) -> list[Written | None]:
         """Write answers in the open transaction; what was answered before counts as None."""
@@ -188,14 +211,30 @@ class Recorder:
         proposed = sum(_propose(writer, page, draft) for draft in result.proposals[:MOST_PROPOSALS])
         return Written(page_id=page.id, evidence=is_new, proposals=proposed)
 
-    def put_off(
+    async def put_off(
         self,
         site: SiteState,
         row: Pending,
         due_at: datetime,
         tried: tuple[Fetch | None, Result] | None = None,
     ) -> None:
-        """Keep an address for a later try; ``tried`` goes on record as a page of its own."""
+        """Keep an address for a later try; ``tried`` goes on record as a page of its own.
+
+        Raises:
+            RefusedError: Another crawl has taken the site.
+        """
+        while True:
+            try:
+                self._put_off(site, row, due_at, tried)
+            except OutageError:
+                self._outage()
+                await asyncio.sleep(OUTAGE_RETRY_S)
+            else:
+                return
+
+    def _put_off(
+        self, site: SiteState, row: Pending, due_at: datetime, tried: tuple[Fetch | None, Result] | None
+    ) -> None:
         with self._log.write() as writer:
             frontier.fence(writer, site.site_id, site.epoch)
             frontier.put_off(writer, row, due_at)
@@ -220,9 +259,9 @@ class Recorder:
             depth=row.depth,
             robots=robots,
             block_print=result.block_print,
-            tool_version=self._provenance.tool_version,
-            config_sha256=self._provenance.config_sha256,
-            terms_version=self._provenance.terms_version,
+            tool_version=self._provenance().tool_version,
+            config_sha256=self._provenance().config_sha256,
+            terms_version=self._provenance().terms_version,
             **{"started_at": now, "fetched_at": now, **facts},  # type: ignore[arg-type]  # the names are Page's own
         )
 
@@ -255,7 +294,7 @@ class Recorder:
                 rules=draft.match.rules,
                 score=draft.match.score,
                 threshold=draft.threshold,
-                terms_version=self._provenance.terms_version,
+                terms_version=self._provenance().terms_version,
                 level=Level.RULE,
                 recorded_at=page.fetched_at,
             )

@@ -2,60 +2,46 @@
 
 from __future__ import annotations
 
-import os
+import math
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from caselog.errors import RefusedError
-from caselog.records.choices import InvalidTls
-from caselog.records.leads import Lead
-from caselog.records.pages import Page
-from caselog.store import exclusions, fingerprints, frontier, leads, patterns, sites
+from caselog.store import calls, exclusions, frontier
 from caselog.vault import Vault
 from crawler.crawl.lanes import FULL_PATIENCE_S, lanes, patience_s
-from crawler.crawl.patterns import PatternBook
-from crawler.crawl.site_state import Budget, SiteState
+from crawler.crawl.opening import CrawlOptions, begin, begin_all
+from crawler.crawl.slices import Ending, SliceEnd, ending_of
 from crawler.quiet_hours import quiet_now
-from crawler.reading.address import pattern as pattern_of
 from crawler.scope import is_excluded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
 
     from caselog.records.ids import LeadId, SiteId
     from caselog.store.frontier import Pending
-    from caselog.store.log import Reader, Writer
-    from caselog.store.seals import Seals
     from caselog.workspace import Workspace
     from crawler.crawl.lanes import Lanes
+    from crawler.crawl.site_state import Budget, SiteState
+    from crawler.crawl.slices import Slice
 
 IN_HAND = 40
 """How many addresses of one pattern are read from the case log at a time."""
 WATCH_S = 2.0
 """How often a running crawl looks for hosts that were excluded or stopped."""
-
-
 AHEAD_S = 0.02
 """How early an address is handed to the transport, which waits for the exact moment."""
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.01, 0.5
+OUTAGE_PAUSE_S = 1.0
+REMEMBERED = 300_000
+"""Entries that are kept in memory of sites between two slices; some 30 MB."""
 
 
 def _at_once(_keys: Collection[str]) -> float:
     """Return a time that has passed: nobody keeps a pace."""
     return 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrawlOptions:
-    """What one call of the crawl may do."""
-
-    lead_ids: tuple[LeadId, ...] = ()
-    """Only these leads; empty is every confirmed lead."""
-    pages: int | None = None
-    seconds: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,17 +50,24 @@ class CrawlSession:
 
     workspace: Workspace
     vault: Vault
-    options: CrawlOptions
-    sites: dict[SiteId, SiteState]
-    budgets: dict[LeadId, Budget]
-    lead_urls: dict[LeadId, str]
-    excluded: frozenset[str]
-    counts: Counter[str] = field(default_factory=Counter)
+    sites: dict[SiteId, SiteState] = field(default_factory=dict)
+    budgets: dict[LeadId, Budget] = field(default_factory=dict)
+    excluded: frozenset[str] = frozenset()
+    options: CrawlOptions = field(default_factory=CrawlOptions)
+    takes_slices: bool = False
+    """Sites come and go in slices, and the crawl goes on until it is told to stop."""
+    is_stopping: bool = False
     clock: Callable[[], float] = time.monotonic
     started_s: float = field(default_factory=time.monotonic)
     started_cpu_s: float = field(default_factory=time.process_time)
+    billed_cpu_s: float = field(default_factory=time.process_time)
+    """Processor time up to which slices have been told what they cost."""
     is_quiet: bool = False
     """The workspace's quiet hours have come."""
+    outage_until_s: float = 0.0
+    """The database was away a moment ago: nothing is asked before, as nothing could be recorded."""
+    remembered: OrderedDict[SiteId, SiteState] = field(default_factory=OrderedDict)
+    """Sites between two slices."""
     watched_s: float = field(default_factory=time.monotonic)
     last_good_s: float | None = None
     """When the last usable answer was recorded, monotonic."""
@@ -85,9 +78,9 @@ class CrawlSession:
 
     def next_pending(self) -> Pending | None:
         """Return the address to ask next, fair between sites, or None when none may go out now."""
-        if self.is_spent():
-            return None
         now_s = self.clock()
+        if self.is_spent() or now_s < self.outage_until_s:
+            return None
         order = list(self.sites.values())
         lane = self._lanes(now_s)
         for step in range(len(order)):
@@ -103,6 +96,8 @@ class CrawlSession:
                 self.turn = (self.turn + step + 1) % len(order)
                 self.sent += 1
                 self.budgets[row.lead_id].spend()
+                if site.slice_pages is not None:
+                    site.slice_pages -= 1
                 return row
         return None
 
@@ -118,7 +113,8 @@ class CrawlSession:
             for site in self.sites.values()
             if not site.is_over() and len(site.in_flight) < site.per_host
         ]
-        return min(max(min(due, default=0.0) - now_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+        soonest_s = min(due, default=math.inf if self.takes_slices else 0.0)
+        return min(max(soonest_s - now_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
 
     def _next_of(self, site: SiteState, now_s: float) -> Pending | None:
         """Return the next address of one site whose lead may still cost something."""
@@ -130,7 +126,7 @@ class CrawlSession:
 
     def _refill(self, site: SiteState, pattern: str) -> list[Pending]:
         now_s = self.clock()
-        open_leads = [lead_id for lead_id, budget in self.budgets.items() if budget.is_open(now_s)]
+        open_leads = [lead_id for lead_id in site.lead_ids if self.budgets[lead_id].is_open(now_s)]
         if not open_leads:
             return []
         with self.workspace.log.read() as reader:
@@ -149,8 +145,8 @@ class CrawlSession:
         return sum(len(site.in_flight) for site in self.sites.values())
 
     def is_spent(self) -> bool:
-        """Tell whether this call's pages or seconds are used up, or quiet hours have begun."""
-        if self.is_quiet:
+        """Tell whether this call's pages or seconds are used up, quiet hours have begun, or it must stop."""
+        if self.is_quiet or self.is_stopping:
             return True
         if self.options.pages is not None and self.sent >= self.options.pages:
             return True
@@ -161,6 +157,8 @@ class CrawlSession:
         """Tell whether nothing is left to ask, or only what is not worth waiting for in this crawl."""
         if any(site.in_flight for site in self.sites.values()):
             return False
+        if self.takes_slices:
+            return self.is_stopping and not self.sites
         return self.is_spent() or self._only_waits(self.clock())
 
     def _only_waits(self, now_s: float) -> bool:
@@ -196,9 +194,9 @@ class CrawlSession:
         """Return until when the crawl waits if nothing good arrives any more, monotonic."""
         if self.last_good_s is None:
             return self.started_s + FULL_PATIENCE_S
-        return self.last_good_s + patience_s(
-            self.last_good_s - self.started_s, waits_for_retries=waits_for_retries
-        )
+        longest_s = FULL_PATIENCE_S if self.takes_slices else math.inf
+        patient_s = patience_s(self.last_good_s - self.started_s, waits_for_retries=waits_for_retries)
+        return self.last_good_s + min(patient_s, longest_s)
 
     def watch(self) -> None:
         """Obey hosts that were excluded or stopped since the last look."""
@@ -207,20 +205,73 @@ class CrawlSession:
         self.watched_s = self.clock()
         self.is_quiet = quiet_now(self.workspace.config.crawl.quiet_hours) is not None
         with self.workspace.log.read() as reader:
-            self.excluded = exclusions.closed_hosts(reader)
+            self.exclude(exclusions.closed_hosts(reader))
+
+    def exclude(self, hosts: frozenset[str]) -> None:
+        """Ask these hosts no more."""
+        self.excluded = hosts
         for site in self.sites.values():
-            site.stopped = site.stopped or is_excluded(site.host, self.excluded)
+            site.stopped = site.stopped or is_excluded(site.host, hosts)
+
+    def note_outage(self) -> None:
+        """Ask nothing for a moment: the database is away."""
+        self.outage_until_s = self.clock() + OUTAGE_PAUSE_S
+
+    # ---- slices
+
+    def admit(self, order: Slice) -> bool:
+        """Take a site for a slice; False when none of its leads may be followed any more.
+
+        Raises:
+            OutageError: The database is away; nothing was taken.
+            RefusedError: A lead of the order is not confirmed any more, or the workspace lacks its authority.
+        """
+        remembered = self.remembered.pop(order.site_id, None)
+        begun = begin(self.workspace, order, None if order.is_first else remembered)
+        if not begun.sites:
+            return False
+        if not self.sites:  # patience counts from the moment at which there was something to do
+            self.started_s, self.last_good_s = self.clock(), None
+        self.is_quiet = quiet_now(self.workspace.config.crawl.quiet_hours) is not None
+        self.budgets.update(begun.budgets)
+        self.sites.update(begun.sites)
+        self.exclude(begun.excluded)
+        return True
+
+    def ended(self) -> list[tuple[SiteState, SliceEnd]]:
+        """Return the sites whose slice is over, each with what the slice brought; they are let go."""
+        now_s = self.clock()
+        over = [
+            (site, ending)
+            for site in self.sites.values()
+            if (ending := ending_of(site, now_s, is_quiet=self.is_quiet, is_stopping=self.is_stopping))
+        ]
+        return [(site, self._let_go(site, ending, now_s)) for site, ending in over]
+
+    def _let_go(self, site: SiteState, ending: Ending, now_s: float) -> SliceEnd:
+        del self.sites[site.site_id]
+        for lead_id in site.lead_ids:
+            self.budgets.pop(lead_id, None)
+        self.remembered[site.site_id] = site
+        while sum(one.weight() for one in self.remembered.values()) > REMEMBERED:
+            self.remembered.popitem(last=False)
+        spent_cpu_s, self.billed_cpu_s = time.process_time() - self.billed_cpu_s, time.process_time()
+        put_off = 0 if ending in {Ending.SPENT, Ending.STOPPED} else site.left_over()
+        return SliceEnd(
+            ending=ending,
+            counts={**site.counts, "put_off": put_off},
+            unspent=max(0, site.slice_pages or 0),
+            has_more=site.has_more(),
+            wait_s=max(0.0, site.waits_until() - now_s),
+            has_good=site.good_s is not None,
+            cpu_s=spent_cpu_s,
+        )
 
     def summary(self) -> dict[str, float]:
         """Return the counts of this call, as the contract names them."""
+        counts = sum((site.counts for site in self.sites.values()), Counter[str]())
         return {
-            "pages": self.counts["pages"],
-            "evidence": self.counts["evidence"],
-            "proposals": self.counts["proposals"],
-            "requests": self.counts["requests"],
-            "refused_media": self.counts["refused_media"],
-            "bytes": self.counts["bytes"],
-            "onions_put_off": self.counts["onions_put_off"],
+            **{name: counts[name] for name in calls.COUNTS},
             "put_off": sum(site.left_over() for site in self.sites.values()),
             "seconds": round(self.clock() - self.started_s, 3),
             "cpu_seconds": round(time.process_time() - self.started_cpu_s, 3),
@@ -233,104 +284,18 @@ def open_session(workspace: Workspace, options: CrawlOptions) -> CrawlSession:
     Raises:
         RefusedError: A named lead is not confirmed, or a live workspace lacks its authority.
     """
-    workspace.require_authority()
-    with workspace.log.write() as writer:
-        chosen = _chosen_leads(writer, options.lead_ids)
-        excluded = exclusions.closed_hosts(writer)
-        open_leads = [lead for lead in chosen if not is_excluded(lead.host, excluded)]
-        budgets = {lead.id: _prepare(writer, workspace, lead, options) for lead in open_leads}
-        found = {lead.site_id: lead.host for lead in open_leads}
-        states = {
-            site_id: _take(writer, workspace, site_id, host=host, budgets=budgets)
-            for site_id, host in found.items()
-        }
+    begun = begin_all(workspace, options)
     return CrawlSession(
         workspace=workspace,
         vault=Vault(workspace.keys),
         options=options,
-        sites=states,
-        budgets=budgets,
-        lead_urls={lead.id: lead.url for lead in open_leads},
-        excluded=excluded,
+        sites=begun.sites,
+        budgets=begun.budgets,
+        excluded=begun.excluded,
         is_quiet=quiet_now(workspace.config.crawl.quiet_hours) is not None,
     )
 
 
-def _chosen_leads(reader: Reader, wanted: Collection[LeadId]) -> list[Lead]:
-    states = leads.lead_states(reader)
-    for number in wanted:
-        reader.get(Lead, number)
-        if states.get(number) != leads.LeadState.CONFIRMED:
-            raise RefusedError(
-                f"Lead {number} is not confirmed.",
-                f"Confirm it first: leadline leads confirm {number}.",
-                code="unconfirmed",
-            )
-    return [
-        lead
-        for lead in reader.find(Lead)
-        if states.get(lead.id) == leads.LeadState.CONFIRMED and (not wanted or lead.id in wanted)
-    ]
-
-
-def _prepare(writer: Writer, workspace: Workspace, lead: Lead, options: CrawlOptions) -> Budget:
-    crawl = workspace.config.crawl
-    tag = frontier.url_tag(writer, lead.url)
-    found = frontier.Found(
-        url=lead.url, tag=tag, pattern=hashed(writer.vault, lead.url), depth=0, priority=10.0
-    )
-    frontier.seed(writer, site_id=lead.site_id, lead_id=lead.id, found=found)
-    asked = frontier.asked(writer, lead.id)
-    limit = lead.pages or crawl.pages_per_lead
-    is_done = asked >= limit or not _has_promising(writer, lead)
-    if asked and is_done and _is_due(writer, lead, revisit_days=crawl.revisit_days):
-        frontier.open_round(writer, lead.id)
-        asked = 0
-    left = options.pages if options.pages is not None else max(0, limit - asked)
-    return Budget(
-        pages_left=left,
-        scope_depth=crawl.depth if lead.depth is None else lead.depth,
-        path_prefix=lead.path_prefix,
-        ends_s=None if lead.seconds is None else time.monotonic() + lead.seconds,
-        reads_invalid_tls=lead.invalid_tls is InvalidTls.READ,
-    )
-
-
-def _has_promising(reader: Reader, lead: Lead) -> bool:
-    """Tell whether any waiting address of the lead would still be asked; given-up traps wait for ever."""
-    book = PatternBook()
-    patterns.load(reader, lead.site_id, book.restore)
-    waiting = frontier.pending_patterns(reader, lead.site_id, [lead.id])
-    return any(not book.of(name).is_given_up() for name in waiting)
-
-
-def _is_due(reader: Reader, lead: Lead, *, revisit_days: int) -> bool:
-    """Tell whether a finished lead was visited long enough ago to be visited again."""
-    last = reader.latest(Page, lead_id=lead.id)
-    return last is not None and datetime.now(UTC) - last.fetched_at >= timedelta(days=revisit_days)
-
-
-def _take(
-    writer: Writer, workspace: Workspace, site_id: SiteId, *, host: str, budgets: Mapping[LeadId, Budget]
-) -> SiteState:
-    now, now_s, mine = datetime.now(UTC), time.monotonic(), list(budgets)
-    put_off = frontier.put_off_until(writer, site_id, mine, now)
-    state = SiteState(
-        site_id=site_id,
-        tag=sites.site_tag(writer, site_id),
-        host=host,
-        epoch=frontier.take_site(writer, site_id, f"{os.uname().nodename[:40]}:{os.getpid()}"),
-        per_host=workspace.config.crawl.per_host,
-        page_limit=max((budget.pages_left for budget in budgets.values()), default=0),
-        waiting=frontier.pending_patterns(writer, site_id, mine, now),
-        later=[(now_s + (due_at - now).total_seconds(), name) for due_at, name in put_off],
-        known=frontier.known_tags(writer, site_id),
-        frame=fingerprints.frame_of(writer, site_id),
-    )
-    patterns.load(writer, site_id, state.book.restore)
-    return state
-
-
-def hashed(vault: Vault | Seals, url: str) -> str:
-    """Return the keyed name of an address's pattern; the shape itself may say too much."""
-    return vault.tag("pattern", pattern_of(url)).hex()[:16]
+def slice_session(workspace: Workspace) -> CrawlSession:
+    """Return a session without sites, which takes them in slices."""
+    return CrawlSession(workspace=workspace, vault=Vault(workspace.keys), takes_slices=True)

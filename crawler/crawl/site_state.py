@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from crawler.crawl.patterns import PatternBook
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from caselog.records.ids import SiteId
+    from caselog.records.ids import LeadId, SiteId
     from caselog.store.frontier import Pending
     from crawler.transport.fetch import Fetch
 
@@ -33,6 +33,8 @@ class SiteState:
     per_host: int
     page_limit: int = 500
     """How many pages this crawl may ask; bounds what a hostile site can make us remember."""
+    lead_ids: tuple[LeadId, ...] = ()
+    """Whose addresses are asked."""
     book: PatternBook = field(default_factory=PatternBook)
     waiting: dict[str, int] = field(default_factory=dict)
     """How many addresses of each pattern are pending and not in hand."""
@@ -50,6 +52,16 @@ class SiteState:
     """Requests in a row that the host held up."""
     has_answered: bool = False
     stopped: bool = False
+    is_fenced: bool = False
+    """Another worker has taken the site: nothing more can be recorded."""
+    slice_pages: int | None = None
+    """How many more addresses its slice may ask; None is no limit."""
+    slice_ends_s: float | None = None
+    """When its slice is over, monotonic."""
+    good_s: float | None = None
+    """When the last usable answer of this slice was recorded, monotonic."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """What its slice has brought."""
     known: set[bytes] = field(default_factory=set)
     """First bytes of the tags of all addresses in the site's frontier."""
     blocks: set[bytes] = field(default_factory=set)
@@ -68,11 +80,27 @@ class SiteState:
     judged: set[str] = field(default_factory=set)
     """Links already judged in this crawl."""
 
+    def begin_slice(self, epoch: int, *, page_limit: int) -> None:
+        """Begin anew under another epoch; what was learned of the site is kept."""
+        self.epoch, self.page_limit = epoch, page_limit
+        self.queues.clear()
+        self.in_flight.clear()
+        self.sent_s.clear()
+        self.counts.clear()
+        self.is_fenced, self.good_s = False, None
+        self.paused_until = 0.0
+
     def may_send(self, now_s: float) -> bool:
         """Tell whether another request may go out now."""
-        if self.is_left() or now_s < self.paused_until:
+        if self.is_left() or self.is_fenced or now_s < self.paused_until or self.is_slice_spent(now_s):
             return False
         return len(self.in_flight) < self.per_host
+
+    def is_slice_spent(self, now_s: float) -> bool:
+        """Tell whether the site has had its turn."""
+        if self.slice_pages is not None and self.slice_pages <= 0:
+            return True
+        return self.slice_ends_s is not None and now_s >= self.slice_ends_s
 
     def is_over(self) -> bool:
         """Tell whether nothing is left to ask in this crawl and nothing is under way."""
@@ -127,6 +155,10 @@ class SiteState:
         """Return how many addresses wait for the next crawl because the host did not answer in time."""
         held = sum(self.waiting[name] for name in self._open_patterns()) if self.stalls else 0
         return len(self.later) + held
+
+    def weight(self) -> int:
+        """Return how many entries of its sets are kept in memory."""
+        return len(self.known) + len(self.blocks) + len(self.judged)
 
     def wake(self, now_s: float) -> None:
         """End the pause of a host that held us up: nobody else has work."""

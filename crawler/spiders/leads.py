@@ -12,22 +12,24 @@ from typing import TYPE_CHECKING, Any
 from scrapy import Request, Spider
 from scrapy.exceptions import CloseSpider
 
-from caselog.errors import RefusedError
+from caselog.errors import OutageError, RefusedError
 from caselog.records.choices import Outcome
 from caselog.records.ids import LeadId
 from caselog.workspace import open_workspace
 from crawler.crawl.controls import fetch_controls
 from crawler.crawl.judge import Judge, Matching, Retry
 from crawler.crawl.lanes import MOST_STALLS
+from crawler.crawl.opening import CrawlOptions
 from crawler.crawl.recorder import Job, Recorder, Result
-from crawler.crawl.session import CrawlOptions, open_session
+from crawler.crawl.session import open_session
 from crawler.reading.address import bare_host
+from crawler.transport.client import HELD_ELSEWHERE
 from crawler.transport.fetch import Refused
 from crawler.transport.pin import TransportAddon
 from crawler.transport.tor import NOT_READY, WITHOUT_TOR
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import Self
 
     from scrapy.crawler import Crawler
@@ -47,6 +49,8 @@ MOST_WAIT_S = 24 * 3600.0
 """A host that asks for more is asked again by a crawl a day later."""
 LONG_WAIT_S = 12.0
 """A try that is followed by a longer wait goes on record: perhaps this crawl does not see the next one."""
+HELD_WAIT_S = 5.0
+"""How long a site waits whose host or server another worker asks."""
 INTERNAL = Result(outcome=Outcome.ERROR, error="internal")
 
 
@@ -61,7 +65,9 @@ class LeadsSpider(Spider):
         super().__init__(self.name)
         self.session = session
         self.judge = Judge(session)
-        self.recorder = Recorder(session.workspace.log, self.judge.provenance, session.in_flight)
+        self.recorder = Recorder(
+            session.workspace.log, lambda: self.judge.provenance, session.in_flight, session.note_outage
+        )
         self.transport: Transport | None = None
         self._progress = progress
 
@@ -79,16 +85,19 @@ class LeadsSpider(Spider):
 
     async def start(self) -> AsyncIterator[Any]:
         """Knock when something may be due: Scrapy looks at the frontier then, which drops the knock."""
-        # Scrapy loads add-ons only after it has made the spider.
-        addon = self.crawler.get_addon(TransportAddon)
-        self.transport = addon.transport if addon else None
-        if self.transport is not None and self.transport.pace is not None:
-            self.session.free_at = self.transport.pace.free_at
+        self.meet_transport()
         while not self.session.is_over():
             await asyncio.sleep(self.session.wait_s())
             if self.transport is not None and self.session.is_held_up():
                 self.transport.cut_short()
             yield Request(KNOCK)
+
+    def meet_transport(self) -> None:
+        """Take the crawl's transport; Scrapy loads add-ons only after it has made the spider."""
+        addon = self.crawler.get_addon(TransportAddon)
+        self.transport = addon.transport if addon else None
+        if self.transport is not None and self.transport.pace is not None:
+            self.session.free_at = self.transport.pace.free_at
 
     async def closed(self, reason: str) -> None:
         """End the parsing process with the crawl."""
@@ -120,15 +129,35 @@ class LeadsSpider(Spider):
         except asyncio.CancelledError:
             verdict = None
             raise
+        except OutageError:  # what was known of the site could not be read: the page is fetched again
+            verdict = None
+            self.session.note_outage()
+            site.put_off(row, time.monotonic())
         finally:  # a page that trips our own code is recorded too, or its site would never be done
             await self._settle(response.meta, verdict)
 
     async def _settle(self, asked: dict[str, Any], verdict: Result | Retry | None) -> None:
         """Record a verdict on what was asked, or ask again later; None leaves the address pending."""
+        row: Pending = asked["row"]
+        site = self.session.sites[row.site_id]
         if isinstance(verdict, Retry):
-            await self._retry(asked, verdict)
+            await self._fenced(site, row, self._retry(asked, verdict))
         elif verdict is not None:
-            await self._write(asked, verdict)
+            await self._fenced(site, row, self._write(asked, verdict))
+
+    async def _fenced(self, site: SiteState, row: Pending, work: Awaitable[None]) -> None:
+        """Do what writes; where another has taken the site, nothing more is asked of it.
+
+        Raises:
+            CloseSpider: This crawl does not take sites in slices, so it ends.
+        """
+        try:
+            await work
+        except RefusedError as error:
+            site.let_go(row)
+            site.is_fenced = True
+            if not self.session.takes_slices:
+                raise CloseSpider(error.code) from error
 
     async def _verdict(self, site: SiteState, row: Pending, response: Response) -> Result | Retry:
         verdict = await self.judge.answer(site, row, response, response.meta["fetch"])
@@ -143,22 +172,28 @@ class LeadsSpider(Spider):
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         row: Pending = request.meta["row"]
         error = failure.value or RuntimeError()
+        if isinstance(error, Refused) and error.code == HELD_ELSEWHERE:
+            # Another worker asks this host or its server now; nobody was asked.
+            site = self.session.sites[row.site_id]
+            site.paused_until = time.monotonic() + HELD_WAIT_S
+            site.put_off(row, site.paused_until)
+            return
         if isinstance(error, Refused) and error.code in NO_TOR_CODES:
-            self._leave_onion(row, error.code)
+            await self._fenced(self.session.sites[row.site_id], row, self._leave_onion(row, error.code))
             return
         await self._settle(request.meta, self.judge.failure(row, error))
 
-    def _leave_onion(self, row: Pending, code: str) -> None:
+    async def _leave_onion(self, row: Pending, code: str) -> None:
         """Leave an onion for a crawl that has a Tor: its address stays pending, and a page says why."""
         site, now_s = self.session.sites[row.site_id], time.monotonic()
         site.settled(row, now_s, failed=True)
         site.stalls = MOST_STALLS
         tried = (None, Result(outcome=Outcome.REFUSED, refused=code))
         # This was no attempt: nobody was asked.
-        self.recorder.put_off(site, replace(row, attempts=row.attempts - 1), datetime.now(UTC), tried)
+        await self.recorder.put_off(site, replace(row, attempts=row.attempts - 1), datetime.now(UTC), tried)
         site.put_off(row, now_s)
-        self.session.counts["pages"] += 1
-        self.session.counts["onions_put_off"] += 1
+        site.counts["pages"] += 1
+        site.counts["onions_put_off"] += 1
 
     async def _renew_circuits(self, row: Pending, fetch: Fetch | None) -> None:
         """Ask Tor for new circuits before an onion that it could not reach is asked a third time.
@@ -187,10 +222,10 @@ class LeadsSpider(Spider):
         if retry.whole_site:
             site.paused_until = max(site.paused_until, now_s + wait_s)
         tried = (fetch, retry.final) if is_stall or wait_s > LONG_WAIT_S else None
-        self.recorder.put_off(site, row, datetime.now(UTC) + timedelta(seconds=wait_s), tried)
+        await self.recorder.put_off(site, row, datetime.now(UTC) + timedelta(seconds=wait_s), tried)
         site.put_off(row, now_s + wait_s)
-        self.session.counts["requests"] += 1
-        self.session.counts["pages"] += tried is not None
+        site.counts["requests"] += 1
+        site.counts["pages"] += tried is not None
 
     async def _write(self, asked: dict[str, Any], result: Result) -> None:
         row: Pending = asked["row"]
@@ -199,16 +234,14 @@ class LeadsSpider(Spider):
         now_s = time.monotonic()
         site.settled(row, now_s, fetch, failed=result.outcome is Outcome.ERROR)
         if result.outcome is not Outcome.ERROR:
-            self.session.last_good_s = now_s
+            self.session.last_good_s = site.good_s = now_s
         site.book.note(row.pattern, gain=result.gain, refused=result.refused in GIVEN_UP_CODES)
         job = Job(site=site, row=row, fetch=fetch, result=result, robots=asked.get("robots"))
         try:
             written = await self.recorder.write(job)
-        except RefusedError as error:
-            raise CloseSpider(error.code) from error
         finally:
             site.let_go(row)
-        counts = self.session.counts
+        counts = site.counts
         counts["requests"] += 1
         counts["refused_media"] += result.refused in MEDIA_CODES
         counts["bytes"] += (fetch.encoded_size_bytes or 0) if fetch else 0
@@ -217,7 +250,6 @@ class LeadsSpider(Spider):
         counts["pages"] += 1
         counts["evidence"] += written.evidence
         counts["proposals"] += written.proposals
-        counts["errors"] += result.outcome is Outcome.ERROR
         self.judge.learn(site, result)
         if self._progress:
             self._progress(self.session)

@@ -10,7 +10,7 @@ from desk.call import call_of
 
 if TYPE_CHECKING:
     from caselog.workspace import Workspace
-    from crawler.crawl.session import CrawlOptions
+    from crawler.crawl.opening import CrawlOptions
     from desk.call import Call
 
 
@@ -27,7 +27,7 @@ def crawl(
 ) -> None:
     """Follow confirmed leads; goes on where an earlier crawl was interrupted."""
     from caselog.records.ids import LeadId
-    from crawler.crawl.session import CrawlOptions
+    from crawler.crawl.opening import CrawlOptions
     from desk.access import Act
 
     call = call_of(context)

@@ -51,7 +51,7 @@ def do_all(
         RefusedError: A safeguard said no.
 
     """
-    from crawler.crawl.session import CrawlOptions
+    from crawler.crawl.opening import CrawlOptions
     from desk.access import now
     from desk.commands.crawl import follow_leads
     from desk.commands.leads import say_rejected, take_file
