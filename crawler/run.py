@@ -13,7 +13,7 @@ from crawler.spiders.checks import ChecksSpider
 from crawler.spiders.leads import LeadsSpider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -25,18 +25,30 @@ if TYPE_CHECKING:
     from crawler.crawl.session import CrawlSession
 
 
-def run_spider(spider: type[Spider], folder: Path, **arguments: Any) -> str:
+def run_spider(
+    spider: type[Spider],
+    folder: Path,
+    *,
+    handles_signals: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> str:
     """Run `spider` over the workspace in `folder` and return why it ended.
 
-    Ctrl-C and SIGTERM end it cleanly: what is under way is finished or stays pending.
+    Args:
+        spider: Its class.
+        folder: The workspace.
+        handles_signals: Ctrl-C and SIGTERM end it cleanly: what is under way is finished or stays pending.
+        settings: More of Scrapy's settings.
+        arguments: What the spider is made with.
     """
-    settings = Settings()
-    settings.setmodule("crawler.settings", priority="project")
-    settings.set("LEADLINE_WORKSPACE", str(folder), priority="cmdline")
-    process = AsyncCrawlerProcess(settings)
+    chosen = Settings()
+    chosen.setmodule("crawler.settings", priority="project")
+    chosen.update({"LEADLINE_WORKSPACE": str(folder), **(settings or {})}, priority="cmdline")
+    process = AsyncCrawlerProcess(chosen)
     crawler = process.create_crawler(spider)
     task = process.crawl(crawler, **arguments)
-    process.start()
+    process.start(install_signal_handlers=handles_signals)
     if not task.cancelled() and (error := task.exception()) is not None:
         raise error
     return str(crawler.stats.get_value("finish_reason", "unknown"))
@@ -77,7 +89,12 @@ def run_checks(
     workspace.require_authority()
     if not watched or quiet_now(workspace.config.crawl.quiet_hours):
         return
-    arguments = {"workspace": workspace, "watched": watched, "clock": clock, "progress": progress}
+    arguments: dict[str, Any] = {
+        "workspace": workspace,
+        "watched": watched,
+        "clock": clock,
+        "progress": progress,
+    }
     reason = run_spider(ChecksSpider, workspace.folder, **arguments)
     if reason not in {"finished", "shutdown"}:
         raise RefusedError(f"The checks were stopped: {reason}.", "Run leadline doctor.", code=reason)

@@ -13,6 +13,7 @@ from crawler.checks.look import Connection, Dns, Look
 from crawler.reading.address import canonical_url, host_key
 from crawler.reading.fingerprint import block_tags, page_hashes
 from crawler.reading.hrefs import LinkReader
+from crawler.transport.client import HELD_ELSEWHERE
 from crawler.transport.disguise import cut_data_uris
 from crawler.transport.fetch import FetchFailed, Refused
 from crawler.transport.retry_after import retry_after_s
@@ -49,6 +50,10 @@ _CONNECTION = {
     "onion_unreachable": Connection.REFUSED,
     "onion_timeout": Connection.TIMEOUT,
 }
+
+
+class HeldAwayError(Exception):
+    """Another worker asks this host now: nothing can be said of the page, which stays due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,8 @@ class Looker:
             try:
                 seen, tries = await self._answer(url)
             except CaseError as error:
+                if getattr(error, "code", "") == HELD_ELSEWHERE:
+                    raise HeldAwayError from error
                 look = replace(_failed(error), final_url=url, redirects=hops, sets_cookie=sets_cookie)
                 return Taken(
                     look=look, fetch=getattr(error, "fetch", None), requests=requests + 1, error=_code(error)

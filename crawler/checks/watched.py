@@ -14,9 +14,10 @@ from caselog.store import checks, exclusions, leads, sites
 from crawler.scope import is_excluded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
+    from caselog.records.ids import EvidenceId
     from caselog.store.log import Reader
     from caselog.workspace import Workspace
 
@@ -49,6 +50,13 @@ def due_evidence(workspace: Workspace, now: datetime, *, everything: bool = Fals
             if everything or (due_at is not None and due_at <= now):
                 items.append(evidence)
         return _with_addresses(reader, items)
+
+
+def watched_items(workspace: Workspace, evidence_ids: Collection[EvidenceId]) -> list[Watched]:
+    """Return those of these evidence items that are still watched."""
+    wanted = set(evidence_ids)
+    with workspace.log.read() as reader:
+        return _with_addresses(reader, [item for item in _open_evidence(reader) if item.id in wanted])
 
 
 def _open_evidence(reader: Reader) -> list[Evidence]:

@@ -80,20 +80,30 @@ class Judge:
     def __init__(self, session: CrawlSession) -> None:
         self._session = session
         workspace = session.workspace
-        with workspace.log.read() as reader:
-            latest = reader.latest(Rule)
-            rules = reader.find(Rule, version=latest.version) if latest else []
-        self._matcher = Matcher(rules)
         self._threshold = workspace.config.matching.threshold
         self._key = FingerprintKey(*workspace.keys.fingerprint_keys[-1])
         self._links = LinkReader()
         self.sandbox = Sandbox()
         self._priors = workspace.config.crawl.priors
+        self._matcher = Matcher([])
         self.provenance = Provenance(
-            tool_version=version("leadline"),
-            config_sha256=workspace.config_sha256(),
-            terms_version=latest.version if latest else 0,
+            tool_version=version("leadline"), config_sha256=workspace.config_sha256(), terms_version=0
         )
+        self.learn_rules()
+
+    def learn_rules(self) -> None:
+        """Take the operator's newest rules, where they have changed.
+
+        Raises:
+            OutageError: The database is away.
+        """
+        with self._session.workspace.log.read() as reader:
+            latest = reader.latest(Rule)
+            if latest is None or latest.version == self.provenance.terms_version:
+                return
+            rules = reader.find(Rule, version=latest.version)
+        self._matcher = Matcher(rules)
+        self.provenance = replace(self.provenance, terms_version=latest.version)
 
     # ---- answers ----
 

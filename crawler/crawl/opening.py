@@ -1,4 +1,4 @@
-"""How a crawl begins: which leads it follows, what they may cost, and their sites as the case log has them."""
+"""How a crawl begins: which leads it follows, what they may cost, and their sites as the log has them."""
 
 from __future__ import annotations
 

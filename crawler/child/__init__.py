@@ -1,0 +1,1 @@
+"""The crawler process of a worker: takes slices and check rounds of sites over a pipe."""

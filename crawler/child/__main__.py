@@ -1,0 +1,94 @@
+"""The crawler process: `python -m crawler.child WORKSPACE`; orders on standard input, reports on its output.
+
+It ends at once, whatever it is doing, when standard input ends: then its worker is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caselog.process import harden_process, start_logging
+from caselog.workspace import open_workspace
+from crawler.child.spider import ServingSpider
+from crawler.child.wire import Alive, order_of, report_line
+from crawler.crawl.session import slice_session
+from crawler.run import run_spider
+from crawler.transport.holds import Keeper
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from crawler.child.wire import Report
+
+BEAT_S = 1.0
+ORPHANED = 9
+"""Exit status when the worker is gone."""
+
+
+class Pipe:
+    """The two ends of the pipe to the worker."""
+
+    def __init__(self) -> None:
+        # Nothing else may write where the worker reads.
+        self._out = os.fdopen(os.dup(1), "wb", buffering=0)
+        os.dup2(2, 1)
+        self._lock = threading.Lock()
+
+    def report(self, name: str, report: Report) -> None:
+        """Send a report; a worker that is gone ends this process."""
+        with self._lock:
+            try:
+                self._out.write(report_line(name, report))
+            except OSError:
+                os._exit(ORPHANED)
+
+    def listen(self, spider: ServingSpider, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand orders to the spider until standard input ends, and end this process then."""
+        try:
+            for line in sys.stdin.buffer:
+                loop.call_soon_threadsafe(spider.take, *order_of(line))
+        finally:
+            os._exit(ORPHANED)
+
+    def beat(self, spider: ServingSpider) -> None:
+        """Say every second that this process lives."""
+        pause = threading.Event()
+        while not pause.wait(BEAT_S):
+            self.report("", Alive(pages=spider.pages, sites=spider.sites))
+
+
+def main() -> None:
+    """Serve the worker at the other end of the pipe."""
+    harden_process()
+    start_logging(int(os.environ.get("LEADLINE_LOG_LEVEL", logging.WARNING)))
+    pipe = Pipe()
+    workspace = open_workspace(Path(sys.argv[1]))
+    keeper = Keeper(workspace.log, f"{os.uname().nodename[:40]}:{secrets.token_hex(8)}")
+
+    def begin(spider: ServingSpider, loop: asyncio.AbstractEventLoop) -> None:
+        for work in (lambda: pipe.listen(spider, loop), lambda: pipe.beat(spider)):
+            threading.Thread(target=work, daemon=True).start()
+
+    run_spider(
+        ServingSpider,
+        workspace.folder,
+        handles_signals=False,
+        settings={"LEADLINE_KEEPER": keeper},
+        session=slice_session(workspace),
+        report=pipe.report,
+        begin=begin,
+    )
+    keeper.close()
+    workspace.log.close()
+    sys.stdout.flush()
+    os._exit(0)  # the thread that listens would wait for the worker
+
+
+if __name__ == "__main__":
+    main()
