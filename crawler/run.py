@@ -89,12 +89,7 @@ def run_checks(
     workspace.require_authority()
     if not watched or quiet_now(workspace.config.crawl.quiet_hours):
         return
-    arguments: dict[str, Any] = {
-        "workspace": workspace,
-        "watched": watched,
-        "clock": clock,
-        "progress": progress,
-    }
-    reason = run_spider(ChecksSpider, workspace.folder, **arguments)
+    arguments: dict[str, Any] = {"watched": watched, "clock": clock, "progress": progress}
+    reason = run_spider(ChecksSpider, workspace.folder, workspace=workspace, **arguments)
     if reason not in {"finished", "shutdown"}:
         raise RefusedError(f"The checks were stopped: {reason}.", "Run leadline doctor.", code=reason)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from caselog.records.ids import SiteId
     from caselog.records.pages import Check
     from crawler.child.wire import CheckOrder, Report
+    from crawler.crawl.judge import Retry
+    from crawler.crawl.recorder import Result
     from crawler.crawl.session import CrawlSession
     from crawler.crawl.site_state import SiteState
 
@@ -126,6 +128,13 @@ class ServingSpider(LeadsSpider):
             still_used = {key for other in self.session.sites.values() for key in other.keys}
             pace.leave_holds([key for key in site.keys if key not in still_used])
         self._report(self._names.pop(site.site_id), end)
+
+    async def _settle(self, asked: dict[str, Any], verdict: Result | Retry | None) -> None:
+        """Record as the crawl does, and look at once whether the slice is over."""
+        await super()._settle(asked, verdict)
+        site = self.session.sites.get(asked["row"].site_id)
+        if site is not None and not site.in_flight and self.session.is_ended(site):
+            self._called.set()
 
     # ---- orders, from the event loop's own thread
 

@@ -241,12 +241,15 @@ class CrawlSession:
     def ended(self) -> list[tuple[SiteState, SliceEnd]]:
         """Return the sites whose slice is over, each with what the slice brought; they are let go."""
         now_s = self.clock()
-        over = [
-            (site, ending)
-            for site in self.sites.values()
-            if (ending := ending_of(site, now_s, is_quiet=self.is_quiet, is_stopping=self.is_stopping))
-        ]
+        over = [(site, ending) for site in self.sites.values() if (ending := self._ending_of(site, now_s))]
         return [(site, self._let_go(site, ending, now_s)) for site, ending in over]
+
+    def is_ended(self, site: SiteState) -> bool:
+        """Tell whether the slice of a site is over."""
+        return self._ending_of(site, self.clock()) is not None
+
+    def _ending_of(self, site: SiteState, now_s: float) -> Ending | None:
+        return ending_of(site, now_s, is_quiet=self.is_quiet, is_stopping=self.is_stopping)
 
     def _let_go(self, site: SiteState, ending: Ending, now_s: float) -> SliceEnd:
         del self.sites[site.site_id]
