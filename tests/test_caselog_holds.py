@@ -7,7 +7,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +16,8 @@ from caselog.store import holds
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    import pytest
 
     from caselog.store.log import CaseLog
 

@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 import ssl
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ from crawler.transport.exchange import HeaderLines, connect
 from crawler.transport.failure import BadHttpError, translated
 from crawler.transport.fetch import Answer, FetchFailed, Limits, Refused
 from crawler.transport.flight import Flight
+from crawler.transport.holds import HeldElsewhereError
 from crawler.transport.inflate import Inflater
 from crawler.transport.pace import SentAwayError, pace_keys
 from crawler.transport.proxy import parse_proxy
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from crawler.transport.proxy import Proxy
     from crawler.transport.tor import TorControl
 
+HELD_ELSEWHERE = "held_elsewhere"
+"""Another process on the same database may ask the host or its address now; the answer is not awaited."""
 _ENDING_MAX = 64
 _SLACK_BYTES = 32 * 1024
 """Wire bytes granted over the body's cap for chunk sizes and TLS records."""
@@ -159,11 +163,14 @@ class Transport:
                 flight.turn.leave(flight.status)
 
     async def _turn(self, pace: Pace, flight: Flight, keys: tuple[str, ...]) -> Turn:
-        """Wait for a turn; a host that wants to be left alone for long is not waited for."""
+        """Wait for a turn; a host that wants to be left alone, or is another's, is not waited for."""
         try:
             return await pace.turn(keys)
         except SentAwayError:
             raise FetchFailed("told_to_wait", flight.facts()) from None
+        except HeldElsewhereError:
+            # With its keys, so that whoever plans the crawl knows when the pace may let it through.
+            raise Refused(HELD_ELSEWHERE, replace(flight.facts(), pace_keys=keys)) from None
 
     async def _resolve(self, flight: Flight, host: str) -> tuple[str, ...]:
         """Find the addresses of the host once, before its turn: these and no others are connected to."""
@@ -222,6 +229,12 @@ class Transport:
         except _FAILURES as error:
             flight.reset()
             failure = translated(error, flight)
+            # Whoever cuts it short for that blames not the host.
+            if isinstance(error, TimeoutError) and flight.turn is not None and flight.turn.has_lapsed:
+                failure = Refused(HELD_ELSEWHERE, flight.facts())
+        except HeldElsewhereError:
+            flight.reset()
+            failure = Refused(HELD_ELSEWHERE, flight.facts())
         except ValueError:
             # aiohttp and yarl refuse odd addresses and headers so; their messages quote them.
             flight.reset()
@@ -267,6 +280,8 @@ class Transport:
         flight.connected(exchange.transport)
         if not flight.may_send:
             raise BadCertificateError
+        if flight.turn is not None and flight.turn.has_lapsed:
+            raise HeldElsewhereError(0.0)
         head = self._lines.of(target)
         flight.request_sha256 = hashlib.sha256(head).hexdigest()
         flight.sends()

@@ -16,7 +16,10 @@ NEUTRAL_USER_AGENT = "Mozilla/5.0 (compatible)"
 
 
 def transport_from(settings: BaseSettings) -> Transport:
-    """Make a transport as ``settings`` say; a workspace counts as live unless they say practice."""
+    """Make a transport as ``settings`` say; a workspace counts as live unless they say practice.
+
+    ``LEADLINE_KEEPER`` is the process's own `Keeper`, where several processes work on one database.
+    """
     usual = Limits()
     return Transport(
         practice=settings.getbool("LEADLINE_PRACTICE", False),  # noqa: FBT003  # Scrapy's signature
@@ -37,6 +40,7 @@ def transport_from(settings: BaseSettings) -> Transport:
         pace=fresh_pace(
             delay_s=settings.getfloat("DOWNLOAD_DELAY"),
             per_host=settings.getint("CONCURRENT_REQUESTS_PER_DOMAIN"),
+            keeper=settings.get("LEADLINE_KEEPER"),
         ),
     )
 

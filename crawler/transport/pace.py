@@ -16,9 +16,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from crawler.transport.holds import HeldElsewhereError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from ipaddress import IPv4Address, IPv6Address
+
+    from crawler.transport.holds import Keeper
 
     _Address = IPv4Address | IPv6Address
 
@@ -40,6 +44,10 @@ LINGER_S: Final = 0.05
 """How long a server may take to see that a request is over, at most one delay; until then it still counts."""
 REMEMBERED_S: Final = 900.0
 """How long it is known of a host that is not asked any more that it wanted us slower."""
+LONGEST_AWAY_S: Final = 5.0
+"""A host that another process holds is tried again after that, or earlier when the hold ends earlier."""
+IDLE_S: Final = 30.0
+"""Whom nobody has asked for so long is left to the other processes."""
 _KEPT: Final = 4096
 _ASKS_TO_SLOW_DOWN: Final = frozenset({429, 503})
 
@@ -56,6 +64,8 @@ class _Key:
     next_s: float = -math.inf
     after_s: float = -math.inf
     """Nobody may start earlier, whatever the delay says."""
+    away_s: float = -math.inf
+    """Another process holds it; worth trying again then."""
     factor: float = 1.0
     least_s: float = 0.0
     """The host's own wish; never asked faster."""
@@ -73,6 +83,11 @@ class Turn:
     """How long the server asked us to stay away; counts with 429 and 503."""
     _is_counted: bool = False
     _is_left: bool = False
+
+    @property
+    def has_lapsed(self) -> bool:
+        """Say whether the right to ask has ended since the turn was given: this process was cut off."""
+        return self.pace.keeper is not None and not self.pace.keeper.holds(self.keys)
 
     def sent(self) -> None:
         """Note that the request goes out now."""
@@ -117,6 +132,7 @@ class Pace:
         not_before_s: By the clock; a program that ran before this one may just have asked somebody.
         clock: Monotonic time in seconds; the loop's own.
         dice: Random number from 0 to 1.
+        keeper: Holds each host and address against other processes; without one there are none.
     """
 
     delay_s: float
@@ -125,6 +141,7 @@ class Pace:
     not_before_s: float = -math.inf
     clock: Callable[[], float] = time.monotonic
     dice: Callable[[], float] = random.random
+    keeper: Keeper | None = None
     _keys: dict[str, _Key] = field(default_factory=dict)
     _queue: list[_Waiting] = field(default_factory=list)
     _room: int = _KEPT
@@ -143,7 +160,7 @@ class Pace:
         key = self._keys.get(name)
         if key is None:
             return self.not_before_s
-        times = (key.next_s, key.after_s, self.not_before_s)
+        times = (key.next_s, key.after_s, key.away_s, self.not_before_s)
         return math.inf if key.running >= self.per_host else max(times)
 
     async def turn(self, keys: tuple[str, ...]) -> Turn:
@@ -151,8 +168,10 @@ class Pace:
 
         Raises:
             SentAwayError: The host told us to stay away for longer than `LONGEST_WAIT_S`.
+            HeldElsewhereError: Another process may ask one of them now.
         """
         turn = Turn(keys, self)
+        self._hold(keys)
         if self._is_sent_away(keys, self.clock()):
             raise SentAwayError
         if self._queue or self.free_at(keys) > self.clock():
@@ -160,6 +179,55 @@ class Pace:
         else:
             self._take(turn)
         return turn
+
+    def _hold(self, keys: tuple[str, ...]) -> None:
+        """Take the holds of these keys; nobody starts before their last holder said."""
+        if self.keeper is None:
+            return
+        try:
+            wait_s = self.keeper.hold(keys)
+        except HeldElsewhereError as error:
+            self._keys.setdefault(keys[0], _Key()).away_s = self.clock() + min(error.wait_s, LONGEST_AWAY_S)
+            raise
+        if (first := self._keys.get(keys[0])) is not None:
+            first.away_s = -math.inf
+        if wait_s > 0:
+            for name in keys:
+                key = self._keys.setdefault(name, _Key())
+                key.after_s = max(key.after_s, self.clock() + wait_s)
+
+    def _free_when_held(self, keys: tuple[str, ...], now_s: float) -> float:
+        """Give when these keys are free; the holds of one that stood in line may have lapsed meanwhile."""
+        if self.keeper is not None and self.free_at(keys) <= now_s:
+            self._hold(keys)
+        return self.free_at(keys)
+
+    def has_lapsed(self) -> bool:
+        """Say whether a request is under way to somebody whom we hold no more; it should be cut short."""
+        running = [name for name, key in self._keys.items() if key.running]
+        return self.keeper is not None and not self.keeper.holds(running)
+
+    def leave_holds(self, keys: Iterable[str]) -> None:
+        """Give up the holds of those of these keys that no request is under way to or waits for."""
+        if self.keeper is None:
+            return
+        used = {name for name, key in self._keys.items() if key.running}
+        used.update(*(one.turn.keys for one in self._queue))
+        unused = [name for name in keys if name not in used]
+        now_s = self.clock()
+        self.keeper.leave(unused, max((self._free_at(name) - now_s for name in unused), default=0.0))
+
+    def leave_idle(self, idle_s: float = IDLE_S) -> None:
+        """Give up the holds of whom nobody has asked for so long; to be called every few seconds."""
+        if self.keeper is not None:
+            since_s = self.clock() - idle_s
+            self.leave_holds([name for name in self.keeper.held() if self._free_at(name) <= since_s])
+
+    def close(self) -> None:
+        """Give up all holds: no more requests are to be made."""
+        if self.keeper is not None:
+            self.leave_holds(self.keeper.held())
+            self.keeper.close()
 
     async def _stand_in_line(self, turn: Turn) -> None:
         waiting = _Waiting(turn, asyncio.get_running_loop().create_future())
@@ -253,10 +321,14 @@ class Pace:
             if keys in blocked:  # behind another that waits for just the same
                 left.append(waiting)
                 continue
+            try:
+                at_s = math.inf if wanted.intersection(keys) else self._free_when_held(keys, now_s)
+            except HeldElsewhereError as error:
+                waiting.granted.set_exception(error)
+                continue
             if self._is_sent_away(keys, now_s):
                 waiting.granted.set_exception(SentAwayError())
                 continue
-            at_s = math.inf if wanted.intersection(keys) else self.free_at(keys)
             if at_s <= now_s:
                 self._take(waiting.turn)
                 waiting.granted.set_result(None)
@@ -323,6 +395,6 @@ def _plain_host(host: str) -> str:
         return host
 
 
-def fresh_pace(*, delay_s: float, per_host: int) -> Pace:
+def fresh_pace(*, delay_s: float, per_host: int, keeper: Keeper | None = None) -> Pace:
     """Give the pace of a program that starts now and does not know whom another has asked a moment ago."""
-    return Pace(delay_s=delay_s, per_host=per_host, not_before_s=time.monotonic() + delay_s)
+    return Pace(delay_s=delay_s, per_host=per_host, not_before_s=time.monotonic() + delay_s, keeper=keeper)
