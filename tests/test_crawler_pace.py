@@ -6,12 +6,17 @@ import asyncio
 import itertools
 import selectors
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from caselog import schema
+from crawler.transport.holds import HeldElsewhereError, Keeper
 from crawler.transport.pace import (
+    IDLE_S,
+    LONGEST_AWAY_S,
     LONGEST_DELAY_S,
     LONGEST_WAIT_S,
     MOST_TIMES,
@@ -19,6 +24,11 @@ from crawler.transport.pace import (
     SentAwayError,
     pace_keys,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from caselog.store.log import CaseLog
 
 
 class _LeapingSelector(selectors.DefaultSelector):
@@ -336,3 +346,225 @@ def test_a_request_is_counted_by_host_and_address(
     host: str, port: int, addresses: list[str], keys: tuple[str, ...]
 ) -> None:
     assert pace_keys(host, port, addresses) == keys
+
+
+# ---- several processes
+
+
+OTHER = ("oat.example", "192.0.2.1")
+HERE = ("rye.example", "192.0.2.1")
+
+
+def in_leaps(scene: Callable[[], Awaitable[None]]) -> None:
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        runner.run(asyncio.wait_for(scene(), 100_000))
+
+
+def process(log: CaseLog, name: str, delay_s: float = 1.0) -> Pace:
+    """Give the pace of one of several processes, in virtual time."""
+    clock = asyncio.get_running_loop().time
+    return Pace(delay_s=delay_s, clock=clock, keeper=Keeper(log, name, clock=clock))
+
+
+async def renewing(pace: Pace) -> None:
+    """Do what the owner of the holds does every few seconds."""
+    while True:
+        await asyncio.sleep(5)
+        keeper_of(pace).renew()
+
+
+def keeper_of(pace: Pace) -> Keeper:
+    assert pace.keeper is not None
+    return pace.keeper
+
+
+def lapse_all(log: CaseLog) -> None:
+    """Let all holds be over in the database, whose own clock does not leap."""
+    with log.write() as writer:
+        writer.connection.execute(schema.holds.update().values(until_s=0.0))
+
+
+def test_a_host_of_another_process_gets_no_turn_until_it_is_left(sqlite_log: CaseLog) -> None:
+    async def scene() -> None:
+        one, two = process(sqlite_log, "one"), process(sqlite_log, "two")
+        (await one.turn(OTHER)).leave(200)
+        with pytest.raises(HeldElsewhereError):
+            await two.turn(HERE)
+
+        assert two.free_at(HERE) == two.clock() + LONGEST_AWAY_S
+        assert two.free_at(("192.0.2.1",)) <= two.clock()  # another site on other addresses goes on
+
+        one.leave_holds(OTHER)
+        began_s = two.clock()
+        (await two.turn(HERE)).leave(200)
+        assert 0.9 < two.clock() - began_s < 1.3  # what one had to keep, and no time away
+        with pytest.raises(HeldElsewhereError):
+            await one.turn(OTHER)
+
+    in_leaps(scene)
+
+
+def test_what_a_server_asked_one_process_for_binds_the_next(sqlite_log: CaseLog) -> None:
+    async def scene() -> None:
+        one, two = process(sqlite_log, "one"), process(sqlite_log, "two")
+        turn = await one.turn(HERE)
+        turn.retry_after_s = 100
+        turn.leave(429)
+        one.close()
+
+        began_s = two.clock()
+        beside = asyncio.ensure_future(renewing(two))
+        (await two.turn(HERE)).leave(200)
+        beside.cancel()
+        assert 90 < two.clock() - began_s < 101
+
+    in_leaps(scene)
+
+
+def test_a_server_that_asked_for_long_sends_the_next_process_away(sqlite_log: CaseLog) -> None:
+    async def scene() -> None:
+        one, two = process(sqlite_log, "one"), process(sqlite_log, "two")
+        turn = await one.turn(HERE)
+        turn.retry_after_s = 1000
+        turn.leave(503)
+        one.close()
+
+        with pytest.raises(SentAwayError):
+            await two.turn(HERE)
+
+    in_leaps(scene)
+
+
+def test_who_stood_in_line_until_the_hold_was_gone_gets_no_turn(sqlite_log: CaseLog) -> None:
+    async def scene() -> None:
+        one, two = process(sqlite_log, "one"), process(sqlite_log, "two")
+        first = await one.turn(HERE)
+        waiting = asyncio.ensure_future(one.turn(HERE))
+        await asyncio.sleep(100)
+        lapse_all(sqlite_log)
+        other = await two.turn(OTHER)
+        first.leave(200)
+
+        with pytest.raises(HeldElsewhereError):
+            await waiting
+        other.leave(200)
+        assert one.waiting == 0
+
+    in_leaps(scene)
+
+
+def test_who_stood_in_line_for_long_is_served_when_nobody_else_came(sqlite_log: CaseLog) -> None:
+    async def scene() -> None:
+        one = process(sqlite_log, "one")
+        first = await one.turn(HERE)
+        waiting = [asyncio.ensure_future(one.turn(HERE)) for _ in range(2)]
+        await asyncio.sleep(100)
+        lapse_all(sqlite_log)
+        assert first.has_lapsed
+        assert one.has_lapsed()
+        first.leave(200)
+        for turn in waiting:
+            served = await turn
+            assert not served.has_lapsed
+            assert not one.has_lapsed()
+            served.leave(200)
+
+    in_leaps(scene)
+
+
+def test_what_lapsed_is_waited_for_again_before_the_next_turn(sqlite_log: CaseLog) -> None:
+    """Another process came, asked and went while a request stood in line."""
+
+    async def scene() -> None:
+        one, two = process(sqlite_log, "one", 30.0), process(sqlite_log, "two", 30.0)
+        first = await one.turn(HERE)
+        waiting = asyncio.ensure_future(one.turn(HERE))
+        await asyncio.sleep(100)
+        lapse_all(sqlite_log)
+        (await two.turn(OTHER)).leave(200)
+        asked_s = two.clock()
+        two.close()
+        first.leave(200)
+        beside = asyncio.ensure_future(renewing(one))
+        (await waiting).leave(200)
+        beside.cancel()
+        assert one.clock() - asked_s >= 59  # its own delay, then what the other left
+
+    in_leaps(scene)
+
+
+def test_only_holds_that_no_request_needs_are_left(sqlite_log: CaseLog) -> None:
+    async def scene() -> None:
+        one = process(sqlite_log, "one")
+        first = await one.turn(HERE)
+        waiting = asyncio.ensure_future(one.turn(OTHER))
+        (await one.turn(("spelt.example", "192.0.2.2"))).leave(200)
+        await asyncio.sleep(1)
+
+        one.leave_holds([*HERE, *OTHER, "spelt.example", "192.0.2.2", "never.example"])
+
+        assert set(keeper_of(one).held()) == {*HERE, *OTHER}
+        first.leave(200)
+        (await waiting).leave(200)
+        one.leave_holds([*HERE, *OTHER])
+        assert keeper_of(one).held() == ()
+
+    in_leaps(scene)
+
+
+def test_whom_nobody_has_asked_for_long_is_left(sqlite_log: CaseLog) -> None:
+    async def scene() -> None:
+        one = process(sqlite_log, "one")
+        long = await one.turn(HERE)
+        (await one.turn(("oat.example", "192.0.2.2"))).leave(200)
+        await asyncio.sleep(IDLE_S)
+        (await one.turn(("spelt.example", "192.0.2.3"))).leave(200)
+        one.leave_idle()
+        assert "oat.example" in keeper_of(one).held()  # the delay after it counts as use
+        await asyncio.sleep(2)
+        one.leave_idle()
+
+        assert set(keeper_of(one).held()) == {*HERE, "spelt.example", "192.0.2.3"}
+        long.leave(200)
+
+    in_leaps(scene)
+
+
+def test_without_a_keeper_nothing_is_held_and_nothing_left() -> None:
+    async def scene() -> None:
+        pace = Pace(delay_s=1, clock=asyncio.get_running_loop().time)
+        turn = await pace.turn(HERE)
+        assert not turn.has_lapsed
+        assert not pace.has_lapsed()
+        turn.leave(200)
+        pace.leave_holds(HERE)
+        pace.leave_idle()
+        pace.close()
+
+    in_leaps(scene)
+
+
+def test_processes_that_share_a_server_ask_it_one_at_a_time_and_no_faster(sqlite_log: CaseLog) -> None:
+    server = Server()
+
+    async def work(pace: Pace, name: str) -> None:
+        for number in range(8):
+            keys = (f"{name}{number % 2}.example", "192.0.2.1")
+            while True:
+                try:
+                    await Ask(keys, answer_s=0.05 * number).ask(pace, server)
+                    break
+                except HeldElsewhereError:
+                    await asyncio.sleep(0.37)
+            if number % 3 != 1:
+                pace.leave_holds(keys)
+        pace.close()
+
+    async def scene() -> None:
+        await asyncio.gather(*(work(process(sqlite_log, name), name) for name in ("rye", "oat", "spelt")))
+
+    in_leaps(scene)
+
+    assert len(server.seen["192.0.2.1"]) == 24
+    assert server.most["192.0.2.1"] == 1
+    assert min(server.gaps("192.0.2.1")) >= 1.0
