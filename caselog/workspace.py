@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 KEY_FILE = "keys.json"
 SETTINGS_FILE = "leadline.toml"
+JOBS_FILE = "jobs.db"
 PRACTICE = "practice"
 LIVE = "live"
 
@@ -42,6 +43,21 @@ class Workspace:
         """Return a digest of all settings, for records; secrets are left out."""
         plain = self.config.model_dump(mode="json", exclude={"mail": {"imap_password", "imap_user"}})
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+    def database_url(self) -> str:
+        """Return the address of the case log's database, with its password."""
+        return _database_url(self.folder, self.config)
+
+    def jobs_url(self) -> str:
+        """Return the address of the database that holds the durable jobs."""
+        url = make_url(self.database_url())
+        if url.get_backend_name() == "sqlite":
+            url = url.set(database=str(self.folder / JOBS_FILE))
+        return url.render_as_string(hide_password=False)
+
+    def is_shared(self) -> bool:
+        """Tell whether workers on several machines may share the workspace's database."""
+        return make_url(self.database_url()).get_backend_name() != "sqlite"
 
     def require_authority(self) -> None:
         """Refuse a live request before the workspace says under whose authority it acts.

@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
     OperationalError,
     SQLAlchemyError,
 )
+from sqlalchemy.pool import NullPool
 
 from caselog.errors import CaseError, ConfigError, IntakeError, OutageError, SourceError, TamperedError
 
@@ -85,6 +86,42 @@ def connect(address: str, *, must_exist: bool) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def connect_jobs(address: str) -> Engine:
+    """Return an engine for the tables of the durable jobs.
+
+    On SQLite they lie in a file of their own; what they say can be found out again from the case log, so a
+    commit need not reach the disk at once. A transaction that writes takes its turn at its first statement.
+
+    Raises:
+        ConfigError: The address is not one of a database that we know.
+    """
+    url = _parse(address)
+    if url.get_backend_name() == "postgresql":
+        return create_engine(url, hide_parameters=True, pool_size=5, max_overflow=10, **_POSTGRESQL)
+    _prepare_file(url, must_exist=False)
+    engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=30)
+    event.listen(engine, "connect", _prepare_jobs)
+    return engine
+
+
+def connect_once(address: str) -> Engine:
+    """Return an engine for PostgreSQL whose connections are single, and commit each statement.
+
+    Raises:
+        ConfigError: The address is not one of a database that we know.
+    """
+    options = {**_POSTGRESQL, "pool_pre_ping": False, "poolclass": NullPool}
+    return create_engine(_parse(address), hide_parameters=True, isolation_level="AUTOCOMMIT", **options)
+
+
+def _prepare_jobs(connection: Any, record: Any) -> None:
+    del record
+    connection.isolation_level = None
+    for pragma in (*_PRAGMAS[:2], "PRAGMA synchronous=NORMAL", "PRAGMA foreign_keys=ON"):
+        connection.execute(pragma).close()
+    connection.isolation_level = "IMMEDIATE"
 
 
 def _parse(address: str) -> URL:

@@ -19,7 +19,7 @@ from crawler.child.spider import ServingSpider
 from crawler.child.wire import Alive, order_of, report_line
 from crawler.crawl.session import slice_session
 from crawler.run import run_spider
-from crawler.transport.holds import Keeper
+from crawler.transport.holds import LEAST_MARGIN_S, Keeper
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from crawler.child.wire import Report
 
 BEAT_S = 1.0
+LIVED_S = 15.0
+"""How long a hold counts as ours when nobody renews it."""
 ORPHANED = 9
 """Exit status when the worker is gone."""
 
@@ -69,7 +71,10 @@ def main() -> None:
     start_logging(int(os.environ.get("LEADLINE_LOG_LEVEL", logging.WARNING)))
     pipe = Pipe()
     workspace = open_workspace(Path(sys.argv[1]))
-    keeper = Keeper(workspace.log, f"{os.uname().nodename[:40]}:{secrets.token_hex(8)}")
+    # Who takes over what a dead process held must still keep its distance.
+    margin_s = max(LEAST_MARGIN_S, 2 * workspace.config.crawl.delay_seconds)
+    holder = f"{os.uname().nodename[:40]}:{secrets.token_hex(8)}"
+    keeper = Keeper(workspace.log, holder, margin_s + LIVED_S, margin_s=margin_s)
 
     def begin(spider: ServingSpider, loop: asyncio.AbstractEventLoop) -> None:
         for work in (lambda: pipe.listen(spider, loop), lambda: pipe.beat(spider)):
@@ -84,7 +89,6 @@ def main() -> None:
         report=pipe.report,
         begin=begin,
     )
-    keeper.close()
     workspace.log.close()
     sys.stdout.flush()
     os._exit(0)  # the thread that listens would wait for the worker

@@ -96,6 +96,8 @@ class ServingSpider(LeadsSpider):
             self._look_after()
             yield Request(KNOCK)
         self._report_unfinished()
+        if self.transport is not None and self.transport.pace is not None:
+            self.transport.pace.close()
 
     def is_done(self) -> bool:
         """Tell whether the order to stop has come and nothing is under way, or it took too long."""
@@ -117,10 +119,19 @@ class ServingSpider(LeadsSpider):
             self.transport.cut_short()
         for site, end in self.session.ended():
             self._end(site, end)
+        self._keep_holds()
+
+    def _keep_holds(self) -> None:
+        """Lengthen the holds of what is asked; end requests whose hold is gone: another may ask there now."""
         pace = self.transport.pace if self.transport else None
-        if pace is not None and pace.keeper is not None and time.monotonic() >= self._renewed_s + RENEW_S:
+        if self.transport is None or pace is None or pace.keeper is None:
+            return
+        if pace.has_lapsed():
+            self.transport.cut_short()
+        if time.monotonic() >= self._renewed_s + RENEW_S:
             self._renewed_s = time.monotonic()
             pace.keeper.renew()
+            pace.leave_idle()
 
     def _end(self, site: SiteState, end: SliceEnd) -> None:
         pace = self.transport.pace if self.transport else None

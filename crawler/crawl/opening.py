@@ -102,7 +102,12 @@ def begin(workspace: Workspace, order: Slice, remembered: SiteState | None) -> B
     now_s = time.monotonic()
     with workspace.log.write() as writer:
         excluded = exclusions.closed_hosts(writer)
-        mine = [lead for lead in _open_leads(writer, order.lead_ids) if lead.site_id == order.site_id]
+        mine = [
+            lead
+            for lead in writer.find(Lead, id=order.lead_ids, site_id=order.site_id)
+            if leads.lead_state(writer, lead.id) == leads.LeadState.CONFIRMED
+            and not is_excluded(lead.host, excluded)
+        ]
         if not mine:
             return Begun(sites={}, budgets={}, excluded=excluded)
         pages = order.pages if order.has_page_limit else None

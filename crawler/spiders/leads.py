@@ -175,6 +175,7 @@ class LeadsSpider(Spider):
         if isinstance(error, Refused) and error.code == HELD_ELSEWHERE:
             # Another worker asks this host or its server now; nobody was asked.
             site = self.session.sites[row.site_id]
+            site.keys = error.fetch.pace_keys if error.fetch and error.fetch.pace_keys else site.keys
             site.paused_until = time.monotonic() + HELD_WAIT_S
             site.put_off(row, site.paused_until)
             return

@@ -1,0 +1,1 @@
+"""Numbered places of workers, held by a lock that dies with the process."""
