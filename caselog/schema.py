@@ -215,6 +215,7 @@ def _crawl_tables(metadata: MetaData) -> None:
         Column("pages_left", Integer()),
         Column("ends_at", UtcText()),
         Column("made_at", UtcText(), nullable=False),
+        Column("followed_at", UtcText()),
         sqlite_autoincrement=True,
     )
     Table(

@@ -32,6 +32,7 @@ from desk.commands import (
     records,
     run,
     terms,
+    worker,
     workspace,
 )
 from desk.output import Output, bug_report, json_line
@@ -50,6 +51,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     crawl,
     evidence,
     checks,
+    worker,
     records,
     hosting,
     notices,

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from caselog.store.engine import connect_jobs
+from caselog.errors import ConfigError
+from caselog.store.engine import connect_jobs, own_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -101,6 +102,7 @@ class Orders:
         self._client.destroy()
         self._engine.dispose()
 
+    @own_errors()
     def place(self, job: Job) -> None:
         """Place a job; one of the same name is left as it is."""
         from dbos import EnqueueOptions
@@ -118,25 +120,30 @@ class Orders:
             options["delay_seconds"] = job.delay_s
         self._client.enqueue(options, *job.numbers)
 
+    @own_errors()
     def active(self, prefix: str | None = None) -> list[Standing]:
         """Return the jobs that are not done; with a prefix, those whose names begin so."""
         return [_standing(row) for row in self._rows(ACTIVE, workflow_id_prefix=prefix)]
 
+    @own_errors()
     def results(self, prefix: str) -> list[dict[str, Any]]:
         """Return what is kept of the finished jobs whose names begin so."""
         found = self._rows(("SUCCESS",), workflow_id_prefix=prefix, load_output=True)
         return [row.output for row in found if isinstance(row.output, dict)]
 
+    @own_errors()
     def hasten(self, names: Iterable[str]) -> None:
         """Let delayed jobs begin now."""
         for name in names:
             self._client.set_workflow_delay(name, delay_seconds=0.0)
 
+    @own_errors()
     def drop(self, names: Collection[str]) -> None:
         """Let jobs never begin; one that runs is not stopped by it."""
         if names:
             self._client.cancel_workflows(list(names))
 
+    @own_errors()
     def adopt(self, worker: int, running: Collection[str] = ()) -> list[str]:
         """Make jobs that a dead worker had begun begin anew, and return their names.
 
@@ -151,11 +158,13 @@ class Orders:
             self._client.resume_workflows(names, queue_name=queue)
         return [row.workflow_id for row in left]
 
+    @own_errors()
     def workers(self) -> set[int]:
         """Return the numbers of the workers that have begun jobs, living or dead."""
         found = {row.executor_id for row in self._rows(("PENDING",))}
         return {int(number) for number in found if number and number.isdigit()}
 
+    @own_errors()
     def prune(self, kept: timedelta = KEPT) -> int:
         """Delete jobs that were done before; return how many."""
         before = (datetime.now(UTC) - kept).isoformat()
@@ -165,6 +174,7 @@ class Orders:
             count += len(rows)
         return count
 
+    @own_errors()
     def schedules(self) -> list[Schedule]:
         """Return what is placed again and again, with the last time and the next."""
         from croniter import croniter
@@ -184,6 +194,7 @@ class Orders:
             )
         return sorted(found, key=lambda schedule: schedule.kind)
 
+    @own_errors()
     def set_schedules(self, schedules: Iterable[Schedule]) -> None:
         """Place each of these kinds of jobs as its cron line says; others are forgotten."""
         from dbos import ClientScheduleInput
@@ -211,12 +222,10 @@ class Orders:
 
 def known_schedules(workspace: Workspace) -> list[Schedule]:
     """Return what is placed again and again; nothing where no worker has run yet."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     orders = Orders(workspace)
     try:
         return orders.schedules()
-    except SQLAlchemyError:
+    except ConfigError:
         return []
     finally:
         orders.close()

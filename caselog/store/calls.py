@@ -73,6 +73,7 @@ def add_call(
     pages: int | None,
     ends_at: datetime | None,
     now: datetime,
+    is_followed: bool = False,
 ) -> int:
     """Add a call with its sites, all open, and return its number.
 
@@ -83,6 +84,7 @@ def add_call(
     if len(named) > schema.CALL_LENGTH:
         raise IntakeError("A call to crawl names too many leads.", "Name fewer, or none for all.")
     values = {"lead_ids": named, "pages_left": pages, "ends_at": ends_at, "made_at": now}
+    values["followed_at"] = now if is_followed else None
     query = schema.crawl_calls.insert().values(**values).returning(schema.crawl_calls.c.id)
     number = int(writer.connection.execute(query).scalar_one())
     nothing: dict[str, Any] = {**dict.fromkeys(COUNTS, 0), "cpu_s": 0.0, "slices": 0, "is_open": True}
@@ -199,6 +201,23 @@ def end_slice(
         .values(**values, is_open=is_open, due_at=due_at)
     )
     return bool(ended.rowcount)
+
+
+def note_follower(writer: Writer, call_id: int, now: datetime) -> None:
+    """Note that somebody waits for a call."""
+    table = schema.crawl_calls
+    writer.connection.execute(table.update().where(table.c.id == call_id).values(followed_at=now))
+
+
+def abandoned(reader: Reader, followed_after: datetime) -> list[int]:
+    """Return the calls with open sites for which nobody has waited since then."""
+    table, sites = schema.crawl_calls, schema.call_sites
+    still_open = sa.select(sites.c.call_id).where(sites.c.is_open)
+    query = sa.select(table.c.id).where(
+        table.c.id.in_(still_open),
+        sa.or_(table.c.followed_at.is_(None), table.c.followed_at < followed_after),
+    )
+    return list(reader.connection.execute(query).scalars())
 
 
 def close_sites(writer: Writer, call_id: int) -> int:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from caselog.records.pages import Check
     from caselog.store.log import Reader
     from caselog.workspace import Workspace
+    from desk.access import Acting
     from desk.call import Call
+    from desk.engine import Orders
+    from desk.worker.orders import Placed
 
 CHECK_COLUMNS = (
     "id",
@@ -63,11 +66,51 @@ def run(
     from desk.access import Act, now
 
     call = call_of(context)
-    with call.acting(Act.CHECKS) as (workspace, _):
-        counts = look_again(call, workspace, now=now(), everything=everything)
+    with call.acting(Act.CHECKS) as (workspace, acting):
+        counts = follow_checks(call, workspace, acting, now=now(), everything=everything)
     if not counts["checks"]:
         call.out.say("Nothing was looked at." if everything else "Nothing is due; --all looks all the same.")
     call.out.summary(**counts)
+
+
+def follow_checks(
+    call: Call, workspace: Workspace, acting: Acting, *, now: datetime, everything: bool
+) -> dict[str, Any]:
+    """Make one round of checks and return its counts; a worker that runs does it, or else this process.
+
+    Raises:
+        RefusedError: A safeguard said no.
+
+    """
+    from crawler.checks.watched import due_evidence
+    from desk.worker.joining import carry_out
+    from desk.worker.orders import checks_summary, is_round_done, place_checks
+    from desk.worker.stopping import stop_on_signals
+
+    workspace.require_authority()
+    say_if_quiet(call, workspace)
+    watched = due_evidence(workspace, now, everything=everything)
+    counts: dict[str, Any] = {"checks": 0, "requests": 0, "signals": {}, "states": {}}
+    if not watched:
+        return counts
+
+    def is_done(orders: Orders, placed: Placed) -> bool:
+        done = is_round_done(orders, placed.number)
+        counts.update(checks_summary(orders, placed.number) if done else {})
+        return done
+
+    with stop_on_signals() as stopping:
+        _, is_over = carry_out(
+            workspace,
+            acting,
+            stopping,
+            place=lambda orders: place_checks(orders, watched, now),
+            is_done=is_done,
+            joined=lambda: call.out.say("A worker is at work here: it does this, and you watch."),
+        )
+    if not is_over:
+        call.out.say("Stopped; what was not looked at stays due.")
+    return counts
 
 
 def look_again(

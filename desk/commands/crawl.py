@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -11,7 +11,10 @@ from desk.call import call_of
 if TYPE_CHECKING:
     from caselog.workspace import Workspace
     from crawler.crawl.opening import CrawlOptions
+    from desk.access import Acting
     from desk.call import Call
+    from desk.engine import Orders
+    from desk.worker.orders import FollowedCall
 
 
 def register(root: typer.Typer) -> None:
@@ -32,23 +35,40 @@ def crawl(
 
     call = call_of(context)
     options = CrawlOptions(lead_ids=tuple(LeadId(number) for number in lead), pages=pages, seconds=seconds)
-    with call.acting(Act.CRAWL) as (workspace, _):
-        call.out.summary(**follow_leads(call, workspace, options))
+    with call.acting(Act.CRAWL) as (workspace, acting):
+        call.out.summary(**follow_leads(call, workspace, acting, options))
 
 
-def follow_leads(call: Call, workspace: Workspace, options: CrawlOptions) -> dict[str, float]:
-    """Crawl with a progress bar and return the summary.
+def follow_leads(call: Call, workspace: Workspace, acting: Acting, options: CrawlOptions) -> dict[str, Any]:
+    """Crawl with a progress bar and return the summary; a worker that runs does it, or else this process.
 
     Raises:
-        RefusedError: Another crawl runs in this workspace, or a safeguard said no.
+        RefusedError: A named lead is not confirmed, or a safeguard said no.
 
     """
-    from crawler.crawl.session import open_session
-    from crawler.run import run_crawl
+    from desk.worker.joining import carry_out
+    from desk.worker.orders import FollowedCall, place_call
+    from desk.worker.stopping import stop_on_signals
 
     say_if_quiet(call, workspace)
-    with workspace.alone("crawl"), call.out.progress("pages") as advance:
-        return run_crawl(open_session(workspace, options), progress=lambda _: advance(1))
+    with stop_on_signals() as stopping, call.out.progress("pages") as advance:
+
+        def place(orders: Orders) -> FollowedCall:
+            placed = place_call(workspace, orders, options)
+            return FollowedCall(workspace=workspace, number=placed.number, made_at=placed.made_at)
+
+        found, is_done = carry_out(
+            workspace,
+            acting,
+            stopping,
+            place=place,
+            is_done=lambda orders, followed: followed.is_done(orders),
+            paged=advance,
+            joined=lambda: call.out.say("A worker is at work here: it does this, and you watch."),
+        )
+    if not is_done:
+        call.out.say("Stopped; what is left stays in the frontier, and the next crawl goes on there.")
+    return found.summary()
 
 
 def say_if_quiet(call: Call, workspace: Workspace) -> None:

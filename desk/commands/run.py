@@ -61,7 +61,7 @@ def do_all(
     taken, path = take_file(call, workspace, acting, file, form=form, source=source, confirm=True)
     if taken.rejected:
         say_rejected(call, taken.rejected, path)
-    crawled = follow_leads(call, workspace, CrawlOptions())
+    crawled = follow_leads(call, workspace, acting, CrawlOptions())
     found = enrich_hosts(workspace, acting)
     drafted = draft_notices(workspace, acting, now())
     counts: dict[str, Any] = {"leads": taken.added, "rejected": taken.rejected, **crawled}

@@ -55,12 +55,11 @@ def _work(call: Call, workspace: Workspace, acting: Acting, stopping: Event, *, 
         pages += count
 
     while not stopping.is_set():
-        with running_worker(workspace, acting, note) as running:
+        with running_worker(workspace, acting, note, keeps_schedules=not once) as running:
             call.out.say(f"Worker {running.number} is at work; Ctrl-C stops it.")
             if once:
                 running.do_once(stopping)
                 break
-            running.keep_schedules()
             while not (stopping.wait(LOOK_S) or running.is_displaced):
                 continue
     return {"pages": pages}

@@ -62,23 +62,26 @@ class DeskJobs:
     workspace: Workspace
     acting: Acting
     orders: Orders
+    keeps_schedules: bool = True
+    """Without it, what comes due by the clock is passed over: a worker comes and does it."""
 
     def handlers(self) -> dict[str, Handler]:
         """Return what carries each kind of job out."""
-        return {
-            "crawl-due": _scheduled(self.crawl_due),
-            "checks-due": _scheduled(self.checks_due),
-            "enrich": _scheduled(self.enrich),
-            "seal": _scheduled(self.seal),
-            "send": _scheduled(self.send),
-            "mailbox": _scheduled(self.mailbox),
-            "retention": _scheduled(self.retention),
-            "prune": _scheduled(self.prune),
+        found = {
+            "crawl-due": self.crawl_due,
+            "checks-due": self.checks_due,
+            "enrich": self.enrich,
+            "seal": self.seal,
+            "send": self.send,
+            "mailbox": self.mailbox,
+            "retention": self.retention,
+            "prune": self.prune,
         }
+        return {kind: self._scheduled(work) for kind, work in found.items()}
 
     def crawl_due(self) -> dict[str, Any]:
         """Call for a crawl of each site that has work and that no call is at work on."""
-        placed = place_call(self.workspace, self.orders, only_idle=True)
+        placed = place_call(self.workspace, self.orders, is_scheduled=True)
         return {"sites": placed.sites}
 
     def checks_due(self) -> dict[str, Any]:
@@ -126,6 +129,15 @@ class DeskJobs:
             holds.forget(writer)
         return {"jobs": self.orders.prune(), "calls": dropped}
 
+    def _scheduled(self, work: Callable[[], dict[str, Any]]) -> Handler:
+        """Return `work` as the engine calls it at a time of the clock."""
+
+        def carry_out(scheduled_at: Any = None, context: Any = None) -> dict[str, Any]:
+            del scheduled_at, context
+            return work() if self.keeps_schedules else {}
+
+        return carry_out
+
     def repair(self) -> int:
         """Place slices that got lost between two jobs; return how many."""
         names = [one.name for one in self.orders.active("slice:")]
@@ -150,13 +162,3 @@ def schedule_rows(workspace: Workspace) -> list[dict[str, Any]]:
         }
         for one in SCHEDULES
     ]
-
-
-def _scheduled(work: Callable[[], dict[str, Any]]) -> Handler:
-    """Return `work` as the engine calls it at a time of the clock."""
-
-    def carry_out(scheduled_at: Any = None, context: Any = None) -> dict[str, Any]:
-        del scheduled_at, context
-        return work()
-
-    return carry_out

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from caselog.store.calls import Progress
     from caselog.workspace import Workspace
     from crawler.checks.watched import Watched
-    from desk.engine import Orders
+    from desk.engine import Orders, Standing
 
+NOTED_EVERY: Final = timedelta(seconds=5)
+ABANDONED_AFTER: Final = timedelta(seconds=20)
+"""A call that nobody has looked at for so long is waited for by nobody."""
 LOOK_S: Final = 0.2
 """How often a call is looked at."""
 
@@ -33,10 +36,11 @@ class Placed:
 
     number: int
     sites: int
+    made_at: datetime
 
 
 def place_call(
-    workspace: Workspace, orders: Orders, options: CrawlOptions | None = None, *, only_idle: bool = False
+    workspace: Workspace, orders: Orders, options: CrawlOptions | None = None, *, is_scheduled: bool = False
 ) -> Placed:
     """Call for a crawl, and place the first slice of each site that has work.
 
@@ -44,7 +48,7 @@ def place_call(
         workspace: The opened workspace.
         orders: Where jobs are placed.
         options: Which leads, and what they may cost; none for every confirmed lead.
-        only_idle: Leave out sites that another call is at work on.
+        is_scheduled: Nobody waits for it; sites that another call is at work on are left out.
 
     Raises:
         RefusedError: A named lead is not confirmed, or a live workspace lacks its authority.
@@ -53,10 +57,10 @@ def place_call(
     chosen, now = options or CrawlOptions(), datetime.now(UTC)
     with workspace.log.write() as writer:
         found: set[SiteId] = set(prepare(writer, workspace, chosen))
-        if only_idle:
+        if is_scheduled:
             found -= calls.open_sites(writer)
-        if not found and only_idle:
-            return Placed(number=0, sites=0)
+        if not found and is_scheduled:
+            return Placed(number=0, sites=0, made_at=now)
         call_id = calls.add_call(
             writer,
             lead_ids=chosen.lead_ids,
@@ -64,12 +68,13 @@ def place_call(
             pages=chosen.pages,
             ends_at=None if chosen.seconds is None else now + timedelta(seconds=chosen.seconds),
             now=now,
+            is_followed=not is_scheduled,
         )
         tags = sites.site_tags(writer)
         standings = calls.open_standings(writer, call_id)
     for standing in standings:
         orders.place(slice_job(tags[standing.site_id], standing))
-    return Placed(number=call_id, sites=len(standings))
+    return Placed(number=call_id, sites=len(standings), made_at=now)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,15 +82,14 @@ class FollowedCall:
     """A call as the person who made it waits for it."""
 
     workspace: Workspace
-    orders: Orders
     number: int
     made_at: datetime
-    shown: int = 0
-    """Pages that the person has been told of."""
+    noted_at: datetime | None = None
 
-    def is_done(self) -> bool:
+    def is_done(self, orders: Orders) -> bool:
         """Tell whether nothing is left to do, or only what is not worth waiting for; that is dropped."""
         now = datetime.now(UTC)
+        self._note(now)
         with self.workspace.log.read() as reader:
             found = calls.progress(reader, self.number, now)
         if not found.open_sites:
@@ -94,16 +98,16 @@ class FollowedCall:
             return False
         if is_patient(found, self.made_at, now):
             if found.good_at is None:
-                self._hasten()
+                self._hasten(orders)
             return False
-        self.drop()
+        self.drop(orders)
         return True
 
-    def drop(self) -> None:
+    def drop(self, orders: Orders) -> None:
         """Let the rest of the call be: what waits stays in the frontier, for another call."""
         with self.workspace.log.write() as writer:
             calls.close_sites(writer, self.number)
-        self.orders.drop([one.name for one in self._active() if not one.is_running])
+        orders.drop([one.name for one in self._active(orders) if not one.is_running])
 
     def summary(self) -> dict[str, Any]:
         """Return the counts of the call, as the contract names them."""
@@ -118,14 +122,30 @@ class FollowedCall:
         with self.workspace.log.read() as reader:
             return calls.progress(reader, self.number, datetime.now(UTC)).counts["pages"]
 
-    def _hasten(self) -> None:
+    def _note(self, now: datetime) -> None:
+        if self.noted_at is None or now - self.noted_at >= NOTED_EVERY or now < self.noted_at:
+            self.noted_at = now
+            with self.workspace.log.write() as writer:
+                calls.note_follower(writer, self.number, now)
+
+    def _hasten(self, orders: Orders) -> None:
         """Try hosts that kept us waiting again at once: no other has anything for us."""
         with self.workspace.log.write() as writer:
             calls.hasten(writer, self.number)
-        self.orders.hasten([one.name for one in self._active() if not one.is_running])
+        orders.hasten([one.name for one in self._active(orders) if one.is_delayed])
 
-    def _active(self) -> list[Any]:
-        return self.orders.active(slice_prefix(self.number))
+    def _active(self, orders: Orders) -> list[Standing]:
+        return orders.active(slice_prefix(self.number))
+
+
+def drop_abandoned(workspace: Workspace, orders: Orders) -> None:
+    """Close calls that nobody waits for; their addresses stay pending, for whoever calls next."""
+    with workspace.log.write() as writer:
+        numbers = calls.abandoned(writer, datetime.now(UTC) - ABANDONED_AFTER)
+        for number in numbers:
+            calls.close_sites(writer, number)
+    for number in numbers:
+        orders.drop([one.name for one in orders.active(slice_prefix(number))])
 
 
 def is_patient(found: Progress, made_at: datetime, now: datetime) -> bool:
@@ -151,7 +171,7 @@ def place_checks(orders: Orders, watched: Iterable[Watched], now: datetime) -> P
     idle = {site: items for site, items in by_site.items() if str(site) not in busy}
     for site, items in idle.items():
         orders.place(checks_job(tags[site], round_ms, site, items))
-    return Placed(number=round_ms, sites=len(idle))
+    return Placed(number=round_ms, sites=len(idle), made_at=now)
 
 
 def checks_summary(orders: Orders, number: int) -> dict[str, Any]:

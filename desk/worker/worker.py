@@ -7,14 +7,14 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from caselog.errors import CaseError, OutageError
+from caselog.errors import CaseError, ConfigError, OutageError
 from caselog.slots.slot import take_slot, try_slot
 from crawler.crawl.lanes import ASIDE
 from desk.engine import Engine, Orders
 from desk.output import bug_report
 from desk.worker.crawler import Crawler
 from desk.worker.jobs import SCHEDULES, DeskJobs
-from desk.worker.orders import follow
+from desk.worker.orders import drop_abandoned, follow
 from desk.worker.slices import CHECKS, SLICE, SiteJobs
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Worker:
         workspace: The opened workspace.
         acting: In whose name it runs.
         paged: Told of new pages, about once a second.
+        keeps_schedules: Also do what comes due by the clock.
     """
 
     def __init__(
@@ -47,13 +48,18 @@ class Worker:
         workspace: Workspace,
         acting: Acting,
         paged: Callable[[int], None] = lambda _: None,
+        *,
+        keeps_schedules: bool = True,
     ) -> None:
         self.stopping = threading.Event()
         self._workspace = workspace
         self._slot: Slot = take_slot(workspace)
         self.crawler = Crawler(workspace.folder, self._slot.note_child, paged)
         self.orders = Orders(workspace)
-        self._desk_jobs = DeskJobs(workspace=workspace, acting=acting, orders=self.orders)
+        self._desk_jobs = DeskJobs(
+            workspace=workspace, acting=acting, orders=self.orders, keeps_schedules=keeps_schedules
+        )
+        self._keeps_schedules = keeps_schedules
         at_once = (1 + ASIDE) * workspace.config.crawl.hosts_at_once
         self._engine = Engine(workspace, self._slot.number, self._handlers(), sites_at_once=at_once)
         self._orphans: set[str] = set()
@@ -80,12 +86,19 @@ class Worker:
     def start(self) -> None:
         """Begin to carry jobs out, first what this number, and dead workers, had begun."""
         self.crawler.start()
+        if not self._keeps_schedules:
+            self._drop_abandoned()
         self._engine.start()
+        if self._keeps_schedules:
+            self.orders.set_schedules(SCHEDULES)
         self.look_after()
 
-    def keep_schedules(self) -> None:
-        """Place the kinds of jobs that come again and again, as their cron lines say."""
-        self.orders.set_schedules(SCHEDULES)
+    def _drop_abandoned(self) -> None:
+        """Leave what nobody waits for alone: this worker is there for one call only."""
+        try:
+            drop_abandoned(self._workspace, self.orders)
+        except ConfigError:
+            return  # no job was ever placed here
 
     def look_after(self) -> None:
         """Mend what went wrong since the last look; call it every few seconds."""
@@ -148,13 +161,15 @@ def running_worker(
     workspace: Workspace,
     acting: Acting,
     paged: Callable[[int], None] = lambda _: None,
+    *,
+    keeps_schedules: bool = True,
 ) -> Iterator[Worker]:
     """Give a worker that carries jobs out until the end of the block.
 
     Raises:
         RefusedError: The workspace has its one worker already.
     """
-    worker = Worker(workspace, acting, paged)
+    worker = Worker(workspace, acting, paged, keeps_schedules=keeps_schedules)
     over = threading.Event()
 
     def look_after() -> None:

@@ -30,6 +30,7 @@ def upgrade() -> None:
     sa.Column('pages_left', sa.Integer(), nullable=True),
     sa.Column('ends_at', sa.String(length=27), nullable=True),
     sa.Column('made_at', sa.String(length=27), nullable=False),
+    sa.Column('followed_at', sa.String(length=27), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_crawl_calls')),
     sqlite_autoincrement=True
     )

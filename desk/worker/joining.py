@@ -1,0 +1,110 @@
+"""Have something carried out: by the worker that runs, or else by becoming it for as long as it takes."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from caselog.errors import RefusedError
+from caselog.slots.slot import living
+from desk.engine import Orders
+from desk.worker.orders import follow
+from desk.worker.worker import running_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from threading import Event
+
+    from caselog.workspace import Workspace
+    from desk.access import Acting
+    from desk.worker.worker import Worker
+
+LOOK_FOR_WORKERS_S: Final = 2.0
+P = TypeVar("P")
+
+
+def carry_out(
+    workspace: Workspace,
+    acting: Acting,
+    stopping: Event,
+    *,
+    place: Callable[[Orders], P],
+    is_done: Callable[[Orders, P], bool],
+    paged: Callable[[int], None] = lambda _: None,
+    joined: Callable[[], None] = lambda: None,
+) -> tuple[P, bool]:
+    """Place something, wait until it is done, and return what was placed and whether it was done.
+
+    Args:
+        workspace: The opened workspace.
+        acting: Who acts.
+        stopping: Ends the wait; what was placed stays placed where a worker runs.
+        place: Places it.
+        is_done: Tells whether it is done.
+        paged: Told of new pages, where this process crawls itself.
+        joined: Called when another process carries it out.
+    """
+    placed: P | None = None
+    while True:
+        with _at_work(workspace, acting, paged) as (orders, is_joined):
+            if is_joined:
+                joined()
+            placed = place(orders) if placed is None else placed
+            look = _Look(
+                partial(is_done, orders, placed), partial(_is_left_alone, workspace, is_joined=is_joined)
+            )
+            is_over = follow(look, stopping)
+        if look.is_done or not is_over:
+            return placed, look.is_done
+
+
+class _Look:
+    """Look whether it is done, and every now and then whether the worker that does it is gone."""
+
+    def __init__(self, look: Callable[[], bool], is_left_alone: Callable[[], bool]) -> None:
+        self.is_done = False
+        self._look = look
+        self._is_left_alone = is_left_alone
+        self._looked_s = time.monotonic()
+
+    def __call__(self) -> bool:
+        self.is_done = self._look()
+        if self.is_done or time.monotonic() - self._looked_s < LOOK_FOR_WORKERS_S:
+            return self.is_done
+        self._looked_s = time.monotonic()
+        return self._is_left_alone()
+
+
+def _is_left_alone(workspace: Workspace, *, is_joined: bool) -> bool:
+    return is_joined and not living(workspace)
+
+
+@contextmanager
+def _at_work(
+    workspace: Workspace, acting: Acting, paged: Callable[[int], None]
+) -> Iterator[tuple[Orders, bool]]:
+    """Give where to place jobs, and whether another process carries them out."""
+    with ExitStack() as stack:
+        worker = (
+            None if workspace.is_shared() and living(workspace) else _become(stack, workspace, acting, paged)
+        )
+        if worker is not None:
+            yield worker.orders, False
+            return
+        orders = Orders(workspace)
+        stack.callback(orders.close)
+        yield orders, True
+
+
+def _become(
+    stack: ExitStack, workspace: Workspace, acting: Acting, paged: Callable[[int], None]
+) -> Worker | None:
+    """Become the worker until the stack ends; None where there is one already."""
+    try:
+        return stack.enter_context(running_worker(workspace, acting, paged, keeps_schedules=False))
+    except RefusedError as error:
+        if error.code != "busy":
+            raise
+        return None
