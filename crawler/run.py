@@ -10,7 +10,6 @@ from scrapy.settings import Settings
 from caselog.errors import RefusedError
 from crawler.quiet_hours import quiet_now
 from crawler.spiders.checks import ChecksSpider
-from crawler.spiders.leads import LeadsSpider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from caselog.records.pages import Check
     from caselog.workspace import Workspace
     from crawler.checks.watched import Watched
-    from crawler.crawl.session import CrawlSession
 
 
 def run_spider(
@@ -52,26 +50,6 @@ def run_spider(
     if not task.cancelled() and (error := task.exception()) is not None:
         raise error
     return str(crawler.stats.get_value("finish_reason", "unknown"))
-
-
-def run_crawl(
-    session: CrawlSession, progress: Callable[[CrawlSession], None] | None = None
-) -> dict[str, float]:
-    """Follow the session's leads until nothing is left or its budget is spent; return the summary.
-
-    Raises:
-        RefusedError: Another crawl took one of the sites, or the transport was not ours.
-    """
-    reason = "finished"
-    if session.budgets:
-        reason = run_spider(LeadsSpider, session.workspace.folder, session=session, progress=progress)
-    if reason == "fenced":
-        raise RefusedError(
-            "Another crawl has taken a site of this one.", "Let one of them end.", code="fenced"
-        )
-    if reason not in {"finished", "shutdown"}:
-        raise RefusedError(f"The crawl was stopped: {reason}.", "Run leadline doctor.", code=reason)
-    return session.summary()
 
 
 def run_checks(

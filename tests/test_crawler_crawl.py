@@ -23,7 +23,6 @@ from crawler.crawl import judge, site_state
 from crawler.crawl.opening import CrawlOptions
 from crawler.crawl.session import open_session
 from crawler.reading.address import host_key
-from crawler.run import run_crawl
 from desk.practice.servers import PracticeWeb
 from tests.crawl_samples import (
     HTML,
@@ -39,6 +38,7 @@ from tests.crawl_samples import (
     prose,
     records,
     redirect,
+    run_crawl,
     running,
     tree,
     wait_until,
@@ -198,19 +198,6 @@ def test_a_name_that_leads_off_loopback_gets_no_connection(tmp_path: Path) -> No
     (page,) = page_rows(work)
     assert (page.outcome.value, page.refused) == ("refused", "private_address")
     assert (page.peer_ip, page.connections) == (None, 0)
-
-
-def test_a_second_crawl_of_one_workspace_is_refused(tmp_path: Path) -> None:
-    with WebServer(tree(3)) as server:
-        work = work_at(tmp_path)
-        work.add_leads(server.url("/"))
-        workspace = work.open()
-        with workspace.alone("crawl"):
-            error = crawl(work, code=3)
-        workspace.log.close()
-
-    assert "Another process runs a crawl" in error["message"]
-    assert server.paths == []
 
 
 def test_a_crawl_whose_site_was_taken_by_another_records_nothing_more(tmp_path: Path) -> None:

@@ -59,10 +59,11 @@ class Pipe:
             os._exit(ORPHANED)
 
     def beat(self, spider: ServingSpider) -> None:
-        """Say every second that this process lives."""
+        """Say every second that this process lives, for the first time when it can take orders."""
         pause = threading.Event()
-        while not pause.wait(BEAT_S):
+        while True:
             self.report("", Alive(pages=spider.pages, sites=spider.sites))
+            pause.wait(BEAT_S)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 SILENT_S: Final = 20.0
 """A process that has said nothing for so long stands still, and is killed."""
+READY_S: Final = 30.0
+"""How long it may take to start."""
 STOP_S: Final = 3.0
 """How long it may take to stop."""
 LOST: Final = Failure(kind="lost", message="The crawler process ended before it was done.")
@@ -39,6 +42,7 @@ class _Process:
         self._lock = threading.Lock()
         self._pages = 0
         self.heard_s = time.monotonic()
+        self.ready = threading.Event()
         self.is_over = False
         environment = os.environ | {"LEADLINE_LOG_LEVEL": str(logging.getLogger().level)}
         # A session of its own: Ctrl-C at a terminal is for the worker, which then sends the order to stop.
@@ -49,7 +53,8 @@ class _Process:
             env=environment,
             start_new_session=True,
         )
-        threading.Thread(target=self._listen, name="crawler-reports", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, name="crawler-reports", daemon=True)
+        self._listener.start()
 
     def ask(self, name: str, order: Slice | CheckOrder) -> Report:
         """Send an order and wait for what becomes of it."""
@@ -69,6 +74,7 @@ class _Process:
             self.popen.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self.kill()
+        self._listener.join(1.0)
 
     def kill(self) -> None:
         """End it at once."""
@@ -93,6 +99,7 @@ class _Process:
                 logger.warning("The crawler process reported something that nobody understands")
                 continue
             self.heard_s = time.monotonic()
+            self.ready.set()
             if isinstance(report, Alive):
                 self._paged(report.pages - self._pages)
                 self._pages = report.pages
@@ -111,7 +118,12 @@ class _Process:
         self.popen.wait()
         with self._lock:
             self.is_over = True
+            self.ready.set()
             lost = list(self._waiting)
+            for pipe in (self.popen.stdin, self.popen.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):  # what was not sent is of no use any more
+                        pipe.close()
         for name in lost:
             self._answer(name, LOST)
         self._ended()
@@ -154,9 +166,10 @@ class Crawler:
         process = self._process
         return None if process is None or process.is_over else process.popen.pid
 
-    def start(self) -> None:
-        """Start the process, so that it is ready when the first order comes."""
-        self._living()
+    def start(self) -> Callable[[], object]:
+        """Start the process, and return what waits until it can take orders."""
+        ready = self._living().ready
+        return lambda: ready.wait(READY_S)
 
     def ask(self, order: Slice | CheckOrder) -> Report:
         """Have an order carried out; a failure of kind `lost` says that the process has died over it."""

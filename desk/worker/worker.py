@@ -85,13 +85,15 @@ class Worker:
 
     def start(self) -> None:
         """Begin to carry jobs out, first what this number, and dead workers, had begun."""
-        self.crawler.start()
+        wait_for_crawler = self.crawler.start()
         if not self._keeps_schedules:
             self._drop_abandoned()
         self._engine.start()
         if self._keeps_schedules:
             self.orders.set_schedules(SCHEDULES)
         self.look_after()
+        # What is called for from now on has its whole time.
+        wait_for_crawler()
 
     def _drop_abandoned(self) -> None:
         """Leave what nobody waits for alone: this worker is there for one call only."""
