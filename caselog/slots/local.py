@@ -11,10 +11,13 @@ import json
 import os
 import signal
 import threading
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from caselog.errors import RefusedError
+from caselog.slots.identity import machine, started
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILE: Final = "worker.lock"
 BEAT_S: Final = 1.0
@@ -62,7 +65,7 @@ class LocalSlot:
                 return
             self._beats += 1
             state = {"beats": self._beats, "worker": _process(os.getpid()), "child": self._child}
-            written = json.dumps({"boot": _boot(), **state}).encode()
+            written = json.dumps({"machine": machine(), **state}).encode()
             # A full disk must not stop the heart: in the worst case the old length is read again.
             with contextlib.suppress(OSError):
                 os.pwrite(self._descriptor, written.ljust(400), 0)
@@ -135,7 +138,7 @@ def _end_silent(descriptor: int, silent_s: float, beat_s: float) -> None:
 
 def _kill_twin(state: dict[str, Any]) -> None:
     """Kill the processes that a state names, where they are still the same ones."""
-    if state.get("boot") != _boot():
+    if state.get("machine") != machine():
         return
     for named in (state.get("child"), state.get("worker")):
         if isinstance(named, dict) and _is_same(named):
@@ -159,17 +162,5 @@ def _state(descriptor: int) -> dict[str, Any]:
 
 
 def _process(pid: int) -> dict[str, Any] | None:
-    """Return a process with the time of its start, which no later process of the same number has."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    # proc(5): the name in brackets may hold anything; the start is field 22.
-    return {"pid": pid, "started": stat.rpartition(")")[2].split()[19]}
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
+    at = started(pid)
+    return None if at is None else {"pid": pid, "started": at}

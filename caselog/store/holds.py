@@ -91,6 +91,26 @@ def leave(writer: Writer, keys: Collection[str], holder: str, free_in_s: float) 
     return _change(writer, is_own, until_s=now, free_s=now + min(max(free_in_s, 0.0), LONGEST_S))
 
 
+def holders(reader: Reader) -> set[str]:
+    """Return who has holds that are not over."""
+    table = schema.holds
+    query = sa.select(table.c.holder).where(table.c.until_s > _now(reader)).distinct()
+    return set(reader.connection.execute(query).scalars())
+
+
+def end_all(writer: Writer, gone: Collection[str], free_in_s: float) -> int:
+    """End all holds of processes that are gone for sure; return how many.
+
+    Args:
+        writer: A writer.
+        gone: Their names.
+        free_in_s: Nobody may ask before so many seconds from now; what they asked last is not known.
+    """
+    table, now = schema.holds, _now(writer)
+    is_theirs = sa.and_(table.c.holder.in_(list(gone)), table.c.until_s > now)
+    return _change(writer, is_theirs, until_s=now, free_s=now + min(max(free_in_s, 0.0), LONGEST_S))
+
+
 def forget(writer: Writer) -> int:
     """Delete the rows that have had no holder for an hour; return how many."""
     table, now = schema.holds, _now(writer)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from caselog.errors import OutageError
 from caselog.process import harden_process, start_logging
+from caselog.slots.identity import is_gone, own_name
+from caselog.store import holds
 from caselog.workspace import open_workspace
 from crawler.child.spider import ServingSpider
 from crawler.child.wire import Alive, order_of, report_line
@@ -24,11 +26,15 @@ from crawler.transport.holds import LEAST_MARGIN_S, Keeper
 if TYPE_CHECKING:
     import asyncio
 
+    from caselog.workspace import Workspace
     from crawler.child.wire import Report
+
+logger = logging.getLogger(__name__)
 
 BEAT_S = 1.0
 LIVED_S = 15.0
 """How long a hold counts as ours when nobody renews it."""
+AGAIN_S = 2.0
 ORPHANED = 9
 """Exit status when the worker is gone."""
 
@@ -66,16 +72,32 @@ class Pipe:
             pause.wait(BEAT_S)
 
 
+def _opened(folder: Path) -> Workspace:
+    """Open the workspace, as soon as its database is there; end the holds of processes that are gone."""
+    worker, pause = os.getppid(), threading.Event()
+    while os.getppid() == worker:
+        try:
+            workspace = open_workspace(folder)
+            with workspace.log.write() as writer:
+                gone = [name for name in holds.holders(writer) if is_gone(name)]
+                holds.end_all(writer, gone, workspace.config.crawl.delay_seconds)
+        except OutageError as error:
+            logger.warning("%s", error)
+            pause.wait(AGAIN_S)
+        else:
+            return workspace
+    os._exit(ORPHANED)
+
+
 def main() -> None:
     """Serve the worker at the other end of the pipe."""
     harden_process()
     start_logging(int(os.environ.get("LEADLINE_LOG_LEVEL", logging.WARNING)))
     pipe = Pipe()
-    workspace = open_workspace(Path(sys.argv[1]))
+    workspace = _opened(Path(sys.argv[1]))
     # Who takes over what a dead process held must still keep its distance.
     margin_s = max(LEAST_MARGIN_S, 2 * workspace.config.crawl.delay_seconds)
-    holder = f"{os.uname().nodename[:40]}:{secrets.token_hex(8)}"
-    keeper = Keeper(workspace.log, holder, margin_s + LIVED_S, margin_s=margin_s)
+    keeper = Keeper(workspace.log, own_name(), margin_s + LIVED_S, margin_s=margin_s)
 
     def begin(spider: ServingSpider, loop: asyncio.AbstractEventLoop) -> None:
         for work in (lambda: pipe.listen(spider, loop), lambda: pipe.beat(spider)):

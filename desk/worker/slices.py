@@ -37,7 +37,9 @@ AGAIN_S: Final = 5.0
 AFTER_STOP_S: Final = 3.0
 """A worker that is stopping must not take what it leaves to the next one."""
 MOST_LOSSES: Final = 3
-"""Crawler processes that one slice may cost; then the site waits for another call."""
+"""Crawler processes that die over a slice before it waits a while."""
+MOST_ATTEMPTS: Final = 20
+"""After so many waits a site that ends every crawler process is left for another call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,8 @@ class SiteJobs:
 
     def _give_up(self, standing: Standing, granted: int, report: Report, attempt: int) -> None:
         """Try again later what failed for a reason that passes; leave the site for another call otherwise."""
-        passes = isinstance(report, Failure) and report.kind in {"source", "held"}
+        kind = report.kind if isinstance(report, Failure) else ""
+        passes = kind in {"source", "held"} or (kind == "lost" and attempt < MOST_ATTEMPTS)
         with self.workspace.log.write() as writer:
             calls.give_back(writer, standing.call_id, granted)
             if not (passes or self.stopping.is_set()):
@@ -172,7 +175,7 @@ class SiteJobs:
                 "states": dict(report.states),
             }
         kind = getattr(report, "kind", "unknown")
-        if attempt < MOST_LOSSES or kind in {"held", "source"}:
+        if attempt < MOST_ATTEMPTS or kind in {"held", "source"}:
             tag = self._tag(SiteId(site))
             self.place(checks_job(tag, round_ms, SiteId(site), wanted, attempt=attempt + 1, delay_s=AGAIN_S))
         return {"failed": kind}
