@@ -12,7 +12,7 @@ def machine() -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         # Process numbers mean something within one namespace only.
-        return f"{boot[:8]}{boot[-12:]}.{os.stat('/proc/self/ns/pid').st_ino}"
+        return f"{boot[:8]}{boot[-12:]}.{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:
         return ""
 

@@ -184,13 +184,17 @@ class ServingSpider(LeadsSpider):
             states[check.state.value] += 1
             counts["requests"] += check.requests
 
-        done: Report
+        # Whatever happens, the order is reported on.
+        done: Report = Failure(kind="bug", message="The checks failed in a way that nobody foresaw.")
         checks = Round(self.crawler, self.session.workspace, progress=note, sandbox=self.judge.sandbox)
         try:
             items = watched_items(self.session.workspace, order.evidence_ids)
             await checks.check_site(items, is_stopping=lambda: self.session.is_stopping)
             done = ChecksDone(
-                checks=signals.total(), requests=counts["requests"], signals=signals, states=states
+                checks=signals.total(),
+                requests=counts["requests"],
+                signals=dict(signals),
+                states=dict(states),
             )
         except HeldAwayError:
             done = Failure(kind="held", message="Another worker asks this host now.")
@@ -198,8 +202,8 @@ class ServingSpider(LeadsSpider):
             done = _failure(error)
         finally:
             await checks.close()
-            del self._checks[name]
-        self._report(name, done)
+            self._checks.pop(name, None)
+            self._report(name, done)
 
     def _report_unfinished(self) -> None:
         """Report what the order to stop cut off; its addresses stay pending."""
