@@ -1,0 +1,574 @@
+"""Kill and freeze workers in the middle of a crawl, and count what was lost, done twice or written too late.
+
+`python -m benchmarks.engine_kill --database sqlite|postgresql [--kills N] [--pages N]` runs `leadline worker`
+as a service would, started anew at once after each death, over one site on loopback, and kills the worker or
+its crawler process with SIGKILL at random moments of the crawl. With `--twin` it freezes both with SIGSTOP
+instead, between two transactions and inside one, lets a second worker finish, and wakes the first.
+
+All is judged from outside: by the log of the web server, which is a process of its own, by `leadline` itself,
+and by SQL on the case log. Prints one JSON object a line and run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from benchmarks.crowd import children
+from tests.servers.postgresql import postgresql_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import Engine
+
+DELAY_S, PER_HOST = 0.005, 4
+SLOWEST_ANSWER_S = 0.04
+CHILDREN = 8
+"""Links of a page to pages below it."""
+MATCHES_EVERY = 7
+PHRASE = "brass turntable"
+# fmt: off
+WORDS = (
+    "signal", "points", "siding", "gauge", "tender", "boiler", "coupling", "platform", "viaduct",
+    "tunnel", "carriage", "wagon", "buffer", "sleeper", "ballast", "rail", "curve", "branch", "depot",
+    "whistle", "steam", "diesel", "electric", "decoder", "controller", "track", "plaster", "resin",
+    "paint", "varnish", "glue", "magnet", "motor", "flywheel", "gear", "axle", "bogie", "pantograph",
+    "catenary", "station", "clock", "lamp", "bridge", "embankment", "meadow", "village", "church",
+    "timetable", "express", "freight", "shunting", "yard", "crane", "water", "tower", "coal", "fine",
+    "small", "narrow", "old", "green", "red", "black", "weathered", "printed", "soldered", "glued",
+    "measured", "cut", "sanded", "built", "sold",
+)
+# fmt: on
+STALLED_S = 120.0
+AWAKE_S = 20.0
+"""How long a woken twin is watched."""
+LEADLINE = [sys.executable, "-m", "desk.cli", "--json"]
+
+
+# ---- the site
+
+
+def write_page(number: int, pages: int) -> bytes:
+    """Give a page about model trains, the same bytes for the same number; each has words of its own."""
+    words = random.Random(number)
+    below = range(CHILDREN * number + 1, min(CHILDREN * number + CHILDREN + 1, pages))
+    links = "".join(f'<li><a href="/t/{one}">Layout {one}</a></li>' for one in below)
+    matched = f"<p>Here is the {PHRASE} of layout {number}.</p>" if number % MATCHES_EVERY == 0 else ""
+    text = "".join(f"<p>{' '.join(words.choices(WORDS, k=60))}.</p>" for _ in range(5))
+    title = f"<title>Layout {number}</title>"
+    return f'<!DOCTYPE html><html lang="en">{title}{text}{matched}<ul>{links}</ul></html>'.encode()
+
+
+async def serve(pages: int, log: Path) -> None:
+    """Print the port and serve; each request is a line in the log: time, who asked, path."""
+    lines = log.open("a", buffering=1)
+    shake = random.Random(1)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                path = head.split(" ", 2)[1]
+                asked = [line for line in head.splitlines() if line.lower().startswith("user-agent:")]
+                lines.write(f"{time.time():.6f}\t{asked[0][12:].strip()}\t{path}\n")
+                await asyncio.sleep(shake.uniform(0, SLOWEST_ANSWER_S))
+                number = 0 if path == "/" else int(path[3:]) if path[3:].isdigit() else pages
+                found = number < pages
+                body = write_page(number, pages) if found else b"<!DOCTYPE html><title>None</title>"
+                status = "200 OK" if found else "404 Not Found"
+                kind = f"Content-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}"
+                writer.write(f"HTTP/1.1 {status}\r\n{kind}\r\n\r\n".encode() + body)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    print("port", server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One request as the server saw it."""
+
+    at_s: float
+    agent: str
+    path: str
+
+
+# ---- the bench
+
+
+@dataclass(slots=True)
+class Bench:
+    """A workspace with one confirmed lead, the site's log, and a connection to look from outside."""
+
+    folder: Path
+    pages: int
+    log: Path
+    engine: Engine
+    is_shared: bool
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    seen: list[Hit] = field(default_factory=list)
+    read_bytes: int = 0
+
+    def environment(self, agent: str) -> dict[str, str]:
+        """Return the settings of a process; `agent` tells processes apart, at the server and in records."""
+        return os.environ | {
+            "LEADLINE_WORKSPACE": str(self.folder / "workspace"),
+            "LEADLINE_USER": "ada",
+            "LEADLINE_NETWORK__USER_AGENT": agent,
+            "LEADLINE_CRAWL__DELAY_SECONDS": str(DELAY_S),
+            "LEADLINE_CRAWL__PER_HOST": str(PER_HOST),
+            "LEADLINE_CRAWL__PAGES_PER_LEAD": str(2 * self.pages),
+        }
+
+    def leadline(self, *words: str) -> list[dict[str, Any]]:
+        """Run a command to its end and return what it printed."""
+        done = subprocess.run(
+            [*LEADLINE, *words],
+            env=self.environment("desk"),
+            input=b"Bread-and-Butter-1\n",
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"leadline {words[0]} ended with {done.returncode}: {done.stderr.decode()}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def start_worker(self, agent: str = "first") -> subprocess.Popen[bytes]:
+        """Start a worker as a process of its own."""
+        with (self.folder / f"{agent}.err").open("ab") as told:
+            self.started.append(
+                subprocess.Popen(
+                    [*LEADLINE, "worker"],
+                    env=self.environment(agent),
+                    stdout=told,
+                    stderr=told,
+                    start_new_session=True,
+                )
+            )
+        return self.started[-1]
+
+    def call(self) -> None:
+        """Have a person call for a crawl, who leaves with Ctrl-C once the worker is at it."""
+        with (self.folder / "crawl.err").open("ab") as told:
+            person = subprocess.Popen(
+                [*LEADLINE, "crawl"], env=self.environment("person"), stdout=told, stderr=told
+            )
+        wait_for(lambda: len(self.hits()) > 0, "the first request")
+        person.send_signal(signal.SIGINT)
+        person.wait(10)
+
+    def hits(self) -> list[Hit]:
+        """Return the requests for pages so far, without those for robots.txt."""
+        with self.log.open("rb") as log:
+            log.seek(self.read_bytes)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    break
+                self.read_bytes += len(line)
+                at_s, agent, path = line.decode().split()
+                if path == "/" or path.startswith("/t/"):
+                    self.seen.append(Hit(at_s=float(at_s), agent=agent, path=path))
+        return self.seen
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the case log."""
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+    def recorded(self) -> int:
+        """Return how many pages are recorded."""
+        return int(self.ask("SELECT count(*) FROM pages")[0][0])
+
+    def is_over(self) -> bool:
+        """Tell whether no site of any call is open."""
+        return not self.ask("SELECT 1 FROM call_sites WHERE is_open")
+
+    def leftovers(self) -> list[str]:
+        """Return the processes of this workspace that live."""
+        mine, found = f"LEADLINE_WORKSPACE={self.folder}/".encode(), []
+        for one in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if one.name.isdigit() and mine in (one / "environ").read_bytes():
+                    found.append((one / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        return found
+
+
+@contextmanager
+def bench(database: str, server: str | None, pages: int) -> Iterator[Bench]:
+    """Give a workspace with a served site; all that was started ends with it."""
+    with tempfile.TemporaryDirectory(prefix="kill") as name:
+        folder = Path(name)
+        log = folder / "hits"
+        command = [sys.executable, "-m", "benchmarks.engine_kill", "--serve", str(log), "--pages", str(pages)]
+        site = subprocess.Popen(command, stdout=subprocess.PIPE)
+        url = f"sqlite:///{folder}/workspace/casebook.db"
+        if server is not None:
+            url = _new_database(server, f"bench{time.monotonic_ns()}")
+        options = {"isolation_level": "AUTOCOMMIT"} if server else {"connect_args": {"timeout": 60}}
+        made = Bench(folder, pages, log, sa.create_engine(url, **options), database == "postgresql")
+        try:
+            port = int(site.stdout.readline().split()[-1]) if site.stdout else 0
+            (folder / "terms.csv").write_text(f"id,term,weight,kind\nt1,{PHRASE},1,phrase\n")
+            made.leadline("init", "--practice", *(["--database", url] if server else []))
+            made.leadline("users", "add", "ada", "--role", "supervisor", "--password-stdin")
+            made.leadline("terms", "import", f"{folder}/terms.csv")
+            (folder / "leads.csv").write_text(f"url,report\nhttp://127.0.0.1:{port}/,R-1\n")
+            made.leadline("leads", "add", f"{folder}/leads.csv", "--source", "bench", "--confirm")
+            yield made
+        finally:
+            for process in (*made.started, site):
+                process.kill()
+                process.wait()
+            made.engine.dispose()
+
+
+def _new_database(server: str, name: str) -> str:
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def crawler_of(worker: subprocess.Popen[bytes]) -> int | None:
+    """Return the number of a worker's crawler process."""
+    for pid in children(worker.pid):
+        with contextlib.suppress(OSError):
+            if b"crawler.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
+    return None
+
+
+def state_of(pid: int) -> str:
+    """Return the letter of a process's state, X when there is none (proc(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process lives."""
+    return state_of(pid) not in {"Z", "X"}
+
+
+def wait_for(is_so: Callable[[], Any], what: str, longest_s: float = STALLED_S) -> None:
+    """Wait until something is so."""
+    ends_s = time.monotonic() + longest_s
+    while not is_so():
+        if time.monotonic() > ends_s:
+            raise SystemExit(f"waited {longest_s:.0f} s in vain for {what}")
+        time.sleep(0.01)
+
+
+def verdict(made: Bench) -> dict[str, Any]:
+    """Return what came of a crawl that is over: what is lost, twice, asked again."""
+    rows = made.leadline("pages", "list", "--reveal", "--reason", "benchmark")
+    paths = Counter("/" + row["url"].split("/", 3)[3] for row in rows if "url" in row)
+    wanted = {"/", *(f"/t/{number}" for number in range(1, made.pages))}
+    asked = Counter(hit.path for hit in made.hits())
+    items = made.ask("SELECT page_id FROM evidence")
+    verified = subprocess.run(
+        [*LEADLINE, "ledger", "verify"], env=made.environment("desk"), capture_output=True, check=False
+    )
+    return {
+        "pages": made.pages,
+        "recorded": paths.total(),
+        "lost": len(wanted - paths.keys()),
+        "twice": sum(count - 1 for count in paths.values()),
+        "strange": len(paths.keys() - wanted),
+        "evidence_lost": len(range(0, made.pages, MATCHES_EVERY)) - len(items),
+        "evidence_twice": len(items) - len(set(items)),
+        "frontier": dict(made.ask("SELECT state, count(*) FROM frontier GROUP BY state")),
+        "refetched": sum(count - 1 for count in asked.values()),
+        "ledger_ok": verified.returncode == 0,
+    }
+
+
+# ---- kill
+
+
+@dataclass(slots=True)
+class Killer:
+    """Kills a worker or its crawler process, and starts the worker anew at once."""
+
+    made: Bench
+    chance: random.Random
+    worker: subprocess.Popen[bytes]
+    counts: Counter[str] = field(default_factory=Counter)
+    wasted: list[int] = field(default_factory=list)
+    """Requests so far whose answers were not recorded, after each kill."""
+
+    def strike(self) -> None:
+        """Kill one of the two with the pieces of work that it has in hand."""
+        crawler = crawler_of(self.worker)
+        if crawler is not None and self.chance.random() < 0.5:
+            self.counts["crawler"] += 1
+            os.kill(crawler, signal.SIGKILL)
+        else:
+            self.counts["worker"] += 1
+            self.worker.kill()
+            self.worker.wait()
+        if crawler is not None:
+            wait_for(lambda: not is_alive(crawler), "the end of the crawler process", 10)
+        self.wasted.append(len(self.made.hits()) - self.made.recorded())
+        self.keep_up()
+
+    def keep_up(self) -> None:
+        """Start the worker anew when it is gone, as a service manager does."""
+        if self.worker.poll() is None:
+            return
+        if self.worker.returncode != -signal.SIGKILL:
+            self.counts[f"ended by itself with {self.worker.returncode}"] += 1
+        self.worker = self.made.start_worker()
+
+    def progress(self) -> int:
+        """Return how many different pages were asked for."""
+        self.keep_up()
+        return len({hit.path for hit in self.made.hits()})
+
+
+def kill_run(made: Bench, kills: int, seed: int) -> dict[str, Any]:
+    """Make one run with kills at random moments."""
+    chance = random.Random(seed)
+    killer = Killer(made, chance, made.start_worker())
+    made.call()
+    began_s = time.monotonic()
+    for moment in sorted(chance.sample(range(1, int(0.97 * made.pages)), kills)):
+        if killer.progress() >= moment:
+            time.sleep(chance.uniform(0, 4))  # so many starts are hit, too
+        wait_for(lambda at=moment: killer.progress() >= at, f"request {moment}")
+        time.sleep(chance.uniform(0, 0.05))
+        killer.strike()
+    wait_for(lambda: killer.progress() >= made.pages and made.is_over(), "the end of the crawl")
+    took_s = time.monotonic() - began_s
+    killer.worker.terminate()
+    stopped = killer.worker.wait(10)
+    steps = [after - before for before, after in zip([0, *killer.wasted], killer.wasted, strict=False)]
+    return {
+        "kills": len(killer.wasted),
+        "of": dict(killer.counts),
+        **verdict(made),
+        "bound": PER_HOST * len(killer.wasted),
+        "most_in_flight": max(steps),
+        "seconds": round(took_s, 1),
+        "stopped_with": stopped,
+        "leftovers": made.leftovers(),
+    }
+
+
+# ---- freeze
+
+
+@contextmanager
+def stopped(*pids: int) -> Iterator[Callable[[], None]]:
+    """Stop processes; they go on after the block unless the given function was called."""
+    keeps: list[bool] = []
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: {state_of(pid) for pid in pids} <= set("T"), "frozen processes")
+    try:
+        yield lambda: keeps.append(True)
+    finally:
+        if not keeps:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+
+def _is_write_free(made: Bench) -> bool:
+    """Tell whether nobody is inside a transaction that writes."""
+    if made.is_shared:
+        found = "SELECT 1 FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid()"
+        return not made.ask(f"{found} AND datname = current_database() AND backend_type = 'client backend'")
+    other = sa.create_engine(made.engine.url, connect_args={"timeout": 0})
+    try:
+        with other.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql("ROLLBACK")
+    except OperationalError:
+        return False
+    finally:
+        other.dispose()
+    return True
+
+
+def freeze(made: Bench, pids: tuple[int, ...], *, is_free: bool) -> None:
+    """Freeze processes when nobody, or one of them, is inside a transaction."""
+    chance = random.Random(1)
+    for _ in range(5000):
+        with stopped(*pids) as keep:
+            # A server may still be at work on what it was sent.
+            if made.is_shared:
+                time.sleep(0.02)
+            if _is_write_free(made) is is_free:
+                keep()
+                return
+        time.sleep(chance.uniform(0.001, 0.02))
+    raise SystemExit("never met the moment")
+
+
+def freeze_waiting(made: Bench, pids: tuple[int, ...]) -> None:
+    """Freeze processes while a transaction of theirs waits for a lock that we have; let the lock go."""
+    with made.engine.connect() as connection:
+        if not made.is_shared:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            asked = len(made.hits())
+            time.sleep(1.0)  # by now all that was asked waits to be recorded
+            if len(made.hits()) - asked > PER_HOST:
+                raise SystemExit("somebody goes on in spite of the lock")
+        else:
+            connection.exec_driver_sql("BEGIN")
+            connection.exec_driver_sql("LOCK TABLE pages IN SHARE MODE")
+            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
+            with made.engine.connect() as other:
+                wait_for(
+                    lambda: other.exec_driver_sql(waits, ("INSERT INTO pages%",)).first(), "a transaction"
+                )
+        with stopped(*pids) as keep:
+            keep()
+        connection.exec_driver_sql("ROLLBACK")
+    if made.is_shared:
+        state = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        wait_for(lambda: made.ask(f"{state} AND datname = current_database()"), "a frozen transaction", 5)
+
+
+def snapshot(made: Bench) -> dict[str, Any]:
+    """Return all that a late twin could write to."""
+    tables = {
+        "pages": "id, config_sha256",
+        "evidence": "id, page_id",
+        "entries": "id, kind, record_id",
+        "frontier": "id, state, attempts, due_at, round",
+        "site_slots": "*",
+        "call_sites": "*",
+    }
+    return {
+        name: sorted(made.ask(f"SELECT {columns} FROM {name}"), key=repr) for name, columns in tables.items()
+    }
+
+
+FREEZES: dict[str, Callable[[Bench, tuple[int, ...]], None]] = {
+    "between": lambda made, pids: freeze(made, pids, is_free=True),
+    "inside": lambda made, pids: freeze(made, pids, is_free=False),
+    "waiting": freeze_waiting,
+}
+
+
+def twin_run(made: Bench, moment: str, *, frozen: str, wakes_early: bool) -> dict[str, Any]:
+    """Freeze a worker and its crawler process, let a second one finish, wake the first."""
+    first = made.start_worker("first")
+    made.call()
+    wait_for(lambda: len(made.hits()) > made.pages // 4, "a quarter of the pages")
+    crawler = crawler_of(first) or 0
+    pids = {"both": (first.pid, crawler), "worker": (first.pid,), "crawler": (crawler,)}[frozen]
+    FREEZES[moment](made, pids)
+    froze_s, before = time.time(), len(made.hits())
+    second = made.start_worker("second") if frozen != "crawler" else first
+
+    def taken() -> list[Hit]:
+        return [hit for hit in made.hits()[before:] if hit.agent == "second" or second is first]
+
+    wait_for(taken, "the successor")
+    takeover_s = taken()[0].at_s - froze_s
+    if wakes_early:
+        wait_for(lambda: len(taken()) > 20, "pages of the successor")
+        woke_s = wake(pids)
+    wait_for(made.is_over, "the end of the crawl", 300)
+    if not wakes_early:
+        time.sleep(1.0)
+        left = snapshot(made)
+        woke_s = wake(pids)
+        time.sleep(AWAKE_S)
+        now = snapshot(made)
+    late = {} if wakes_early else {name: len(set(now[name]) ^ set(left[name])) for name in now}
+    by_first = [hit for hit in made.hits() if hit.agent == "first" and second is not first]
+    result = {
+        "frozen": frozen,
+        "moment": moment,
+        "wakes_early": wakes_early,
+        "takeover_seconds": round(takeover_s, 1),
+        "first_alive": [is_alive(pid) for pid in pids],
+        **verdict(made),
+        "bound": PER_HOST,
+        "late_writes": late,
+        "late_requests": sum(hit.at_s > taken()[0].at_s for hit in by_first),
+        "after_waking": sum(hit.at_s > woke_s for hit in by_first),
+    }
+    for worker in {first, second}:
+        worker.terminate()
+    result["stopped_with"] = [worker.wait(10) for worker in (first, second)]
+    return {**result, "leftovers": made.leftovers()}
+
+
+def wake(pids: tuple[int, ...]) -> float:
+    """Let frozen processes go on, where they live; return when."""
+    woke_s = time.time()
+    for pid in pids:
+        if is_alive(pid):
+            os.kill(pid, signal.SIGCONT)
+    return woke_s
+
+
+# ---- the command
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine_kill", description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--pages", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--twin", action="store_true", help="freeze instead of kill")
+    parser.add_argument("--moment", choices=tuple(FREEZES), action="append", help="of the freeze")
+    parser.add_argument("--frozen", choices=("both", "worker", "crawler"), default="both")
+    parser.add_argument("--early", action="store_true", help="wake the twin while its successor is at work")
+    parser.add_argument("--keep", type=Path, help="where to copy what the workers told")
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        asyncio.run(serve(asked.pages, asked.serve))
+        return
+    with postgresql_server() if asked.database == "postgresql" else contextlib.nullcontext() as server:
+        for moment in (asked.moment or FREEZES) if asked.twin else ("kill",):
+            run(asked, server, moment)
+
+
+def run(asked: argparse.Namespace, server: str | None, moment: str) -> None:
+    """Make one run and print what came of it."""
+    with bench(asked.database, server, asked.pages) as made:
+        try:
+            if asked.twin:
+                found = twin_run(made, moment, frozen=asked.frozen, wakes_early=asked.early)
+            else:
+                found = kill_run(made, asked.kills, asked.seed)
+            print(json.dumps({"database": asked.database, **found}), flush=True)
+        finally:
+            if asked.keep:
+                asked.keep.mkdir(parents=True, exist_ok=True)
+                for told in (*made.folder.glob("*.err"), made.log):
+                    (asked.keep / f"{asked.database}-{moment}-{told.name}").write_bytes(told.read_bytes())
+
+
+if __name__ == "__main__":
+    main()
