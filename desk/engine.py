@@ -35,7 +35,9 @@ SCHEMA: Final = "leadline_engine"
 HOSTS, DESK = "hosts", "desk"
 """The queues: one job of a site at a time; everything else."""
 DESK_AT_ONCE: Final = 2
-POLL_S: Final = 0.2
+HOSTS_POLL_S: Final = 0.25
+DESK_POLL_S: Final = 1.0
+"""How often a worker looks for jobs; a look costs some milliseconds of processor time."""
 MOST_ATTEMPTS: Final = 1000
 """A job that was begun so often is set aside; it kills its worker."""
 ACTIVE: Final = ("ENQUEUED", "PENDING", "DELAYED")
@@ -281,9 +283,19 @@ class Engine:
         for kind, handler in self._handlers.items():
             DBOS.workflow(name=kind, max_recovery_attempts=MOST_ATTEMPTS)(self._noted(kind, handler))
         DBOS.launch()
-        every: dict[str, Any] = {"polling_interval_sec": POLL_S, "on_conflict": "always_update"}
-        DBOS.register_queue(HOSTS, worker_concurrency=self._sites_at_once, partition_concurrency=1, **every)
-        DBOS.register_queue(DESK, worker_concurrency=DESK_AT_ONCE, **every)
+        DBOS.register_queue(
+            HOSTS,
+            worker_concurrency=self._sites_at_once,
+            partition_concurrency=1,
+            polling_interval_sec=HOSTS_POLL_S,
+            on_conflict="always_update",
+        )
+        DBOS.register_queue(
+            DESK,
+            worker_concurrency=DESK_AT_ONCE,
+            polling_interval_sec=DESK_POLL_S,
+            on_conflict="always_update",
+        )
 
     def stop(self) -> None:
         """Begin no more jobs; the caller has seen to it that those under way end."""

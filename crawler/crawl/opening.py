@@ -206,6 +206,7 @@ def _take(
             host=lead.host,
             epoch=epoch,
             per_host=crawl.per_host,
+            page_limit=page_limit,
             known=frontier.known_tags(writer, site_id),
             frame=fingerprints.frame_of(writer, site_id),
         )

@@ -82,7 +82,8 @@ class SiteState:
 
     def begin_slice(self, epoch: int, *, page_limit: int) -> None:
         """Begin anew under another epoch; what was learned of the site is kept."""
-        self.epoch, self.page_limit = epoch, page_limit
+        # What is left shrinks from slice to slice; what may be remembered of the site must not.
+        self.epoch, self.page_limit = epoch, max(self.page_limit, page_limit)
         self.queues.clear()
         self.in_flight.clear()
         self.sent_s.clear()

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 NOTED_EVERY: Final = timedelta(seconds=5)
 ABANDONED_AFTER: Final = timedelta(seconds=20)
 """A call that nobody has looked at for so long is waited for by nobody."""
-LOOK_S: Final = 0.2
-"""How often a call is looked at."""
+LOOK_S, LONGEST_LOOK_S = 0.1, 0.5
+"""How often a call is looked at, at first and later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,8 +198,10 @@ def is_round_done(orders: Orders, number: int) -> bool:
 
 def follow(is_done: Callable[[], bool], stopping: Event, each: Callable[[], None] = lambda: None) -> bool:
     """Wait until something is done; False when the person told us to stop before."""
+    look_s = LOOK_S
     while not is_done():
         each()
-        if stopping.wait(LOOK_S):
+        if stopping.wait(look_s):
             return False
+        look_s = min(look_s * 1.2, LONGEST_LOOK_S)
     return True

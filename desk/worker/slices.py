@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SLICE, CHECKS = "slice", "checks"
-SLICE_PAGES: Final = 100
+SLICE_PAGES: Final = 500
 SLICE_S: Final = 60.0
 """What a site may cost before others have their turn."""
 CHECKS_FIRST, SLICES_LATER = 1, 10
@@ -236,7 +237,10 @@ def _order(writer: Writer, call: Call, standing: Standing, now: datetime) -> Sli
     lead_ids = _followed(writer, call, standing.site_id)
     if left_s <= 0 or not lead_ids:
         return None
-    pages = calls.grant(writer, call.id, SLICE_PAGES)
+    wanted = SLICE_PAGES
+    if call.pages_left is not None:  # each site of the call has its share
+        wanted = min(wanted, math.ceil(call.pages_left / len(calls.open_standings(writer, call.id))))
+    pages = calls.grant(writer, call.id, wanted)
     if not pages:
         return None
     return Slice(
