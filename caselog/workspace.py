@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from caselog.config import Config, load_config
 from caselog.errors import ConfigError, RefusedError
-from caselog.store.log import CaseLog, create_case_log, open_case_log
+from caselog.store.log import CaseLog, create_case_log, is_older, open_case_log
 from caselog.vault import Keys
 
 if TYPE_CHECKING:
@@ -120,6 +120,26 @@ def create_workspace(folder: Path, *, practice: bool, database: str | None = Non
     with log.write() as writer:
         writer.set_fact("mode", PRACTICE if practice else LIVE)
     return Workspace(folder=folder, config=config, keys=keys, log=log, practice=practice)
+
+
+def is_workspace(folder: Path) -> bool:
+    """Tell whether there is a workspace in `folder`."""
+    return (folder / KEY_FILE).exists()
+
+
+def upgrade_workspace(folder: Path) -> bool:
+    """Bring the case log of a workspace up to date; False when it is.
+
+    Raises:
+        ConfigError: The database is missing, or belongs to a newer version.
+        OutageError: It cannot be reached.
+    """
+    config, keys = load_config(folder), Keys.load(folder / KEY_FILE)
+    url = _database_url(folder, config)
+    is_old = is_older(url)
+    if is_old:
+        create_case_log(url, keys).close()
+    return is_old
 
 
 def open_workspace(folder: Path) -> Workspace:

@@ -229,5 +229,5 @@ def _signs() -> dict[str, CaseError]:
         "not a database": ConfigError("The file is not a database.", "Restore it from a backup."),
         "malformed": ConfigError("The database file is damaged.", "Restore it from a backup."),
         "no such table": ConfigError("The database is not a case log.", "Run leadline init."),
-        "\" does not exist": ConfigError("The database is not a case log.", "Run leadline init."),
+        '" does not exist': ConfigError("The database is not a case log.", "Run leadline init."),
     }

@@ -287,15 +287,33 @@ def open_case_log(url: str, keys: Keys) -> CaseLog:
     """
     engine = connect(url, must_exist=True)
     try:
-        with own_errors(), engine.connect() as connection:
-            there = sa.inspect(connection).has_table("alembic_version")
-            query = sa.text("SELECT version_num FROM alembic_version")
-            found = connection.execute(query).scalar_one_or_none() if there else None
-        _check_revision(found)
+        _check_revision(_revision(engine))
     except BaseException:
         engine.dispose()
         raise
     return CaseLog(engine, keys)
+
+
+def is_older(url: str) -> bool:
+    """Tell whether the case log at a database address is of an older version than this program's.
+
+    Raises:
+        ConfigError: The database is missing.
+        OutageError: It cannot be reached.
+    """
+    engine = connect(url, must_exist=True)
+    try:
+        found = _revision(engine)
+    finally:
+        engine.dispose()
+    return found is not None and found < schema.REVISION
+
+
+def _revision(engine: Engine) -> str | None:
+    with own_errors(), engine.connect() as connection:
+        there = sa.inspect(connection).has_table("alembic_version")
+        query = sa.text("SELECT version_num FROM alembic_version")
+        return connection.execute(query).scalar_one_or_none() if there else None
 
 
 def create_case_log(url: str, keys: Keys) -> CaseLog:

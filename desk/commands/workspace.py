@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from desk.call import call_of
+
+if TYPE_CHECKING:
+    from desk.call import Call
 
 
 def register(root: typer.Typer) -> None:
@@ -25,17 +30,46 @@ def init(
     context: typer.Context,
     practice: bool = typer.Option(False, "--practice", help="Reach loopback only; the mark is permanent."),
     database: str = typer.Option(
-        "", "--database", metavar="URL", help="Database instead of SQLite.", show_default=False
+        "",
+        "--database",
+        metavar="URL",
+        help="Another database than SQLite; a workspace moves there.",
+        show_default=False,
     ),
 ) -> None:
-    """Make a workspace: settings, keys, database and ledger."""
-    from caselog.workspace import create_workspace
+    """Make a workspace; bring one of an older release up to date, or move it to another --database."""
+    from caselog.workspace import create_workspace, is_workspace, upgrade_workspace
 
     call = call_of(context)
+    if is_workspace(call.folder):
+        is_upgraded = upgrade_workspace(call.folder)
+        if database:
+            call.out.summary(moved=_move(call, database))
+            return
+        if is_upgraded:
+            call.out.say("The case log was brought up to date.")
+            return
     made = create_workspace(call.folder, practice=practice, database=database or None)
     made.log.close()
     call.out.row({"workspace": str(call.folder), "practice": made.practice, "settings": "leadline.toml"})
     call.out.say("Next: leadline --user NAME users add NAME --role supervisor")
+
+
+def _move(call: Call, database: str) -> int:
+    """Move the case log to another database while no worker is at work; return the rows copied."""
+    from caselog.moving import move
+    from caselog.slots.slot import take_slot
+    from desk.access import Act
+
+    with call.acting(Act.KEYS) as (workspace, _):
+        slot = take_slot(workspace)
+        try:
+            with call.out.progress("rows") as advance:
+                count = move(workspace, database, advance)
+        finally:
+            slot.leave()
+    call.out.say("The old database stays as it is; keep it until the next backup of the new one.")
+    return count
 
 
 def doctor(context: typer.Context) -> None:
