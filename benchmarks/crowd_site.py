@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,11 @@ class Site:
     asked_s: list[float] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
+    agents: list[str] = field(default_factory=list)
+    """Who asked, by its User-Agent, for each request."""
+    under_way: list[str] = field(default_factory=list)
+    shared: int = 0
+    """Requests that began while another agent's was under way."""
 
 
 def honest_page(site: int, page: int, pages: int) -> bytes:
@@ -121,6 +127,13 @@ async def _serve_hostile(kind: str, writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
+def _agent(head: bytes) -> str:
+    for line in head.split(b"\r\n"):
+        if line.lower().startswith(b"user-agent:"):
+            return line.partition(b":")[2].strip().decode("latin-1")
+    return ""
+
+
 class Crowd:
     """All sites of one run."""
 
@@ -142,11 +155,16 @@ class Crowd:
                 self.hostile_seen[kind] = self.hostile_seen.get(kind, 0) + 1
                 await _serve_hostile(kind, writer)
             else:
-                await self._serve_honest(own, number, path, writer)
+                await self._serve_honest(own, number, path, _agent(head), writer)
         writer.close()
 
-    async def _serve_honest(self, own: str, number: int, path: str, writer: asyncio.StreamWriter) -> None:
+    async def _serve_honest(
+        self, own: str, number: int, path: str, agent: str, writer: asyncio.StreamWriter
+    ) -> None:
         site = self.seen[own]
+        site.agents.append(agent)
+        site.shared += any(other != agent for other in site.under_way)
+        site.under_way.append(agent)
         site.asked_s.append(time.monotonic())
         site.paths.append(path)
         site.in_flight += 1
@@ -160,6 +178,7 @@ class Crowd:
             await writer.drain()
         finally:
             site.in_flight -= 1
+            site.under_way.remove(agent)
 
     def report(self) -> dict[str, object]:
         """Give what the honest sites saw."""
@@ -173,6 +192,9 @@ class Crowd:
             "requests": sum(len(one.paths) for one in honest),
             "most_in_flight": max(one.most_in_flight for one in honest),
             "shortest_gap_s": round(min(gaps, default=0.0), 4),
+            "asked_by_two_at_once": sum(one.shared for one in honest),
+            "asked_by_several": sum(len(set(one.agents)) > 1 for one in honest),
+            "by_agent": dict(sorted(Counter(agent for one in honest for agent in one.agents).items())),
             "hostile_requests": self.hostile_seen,
         }
 
