@@ -92,6 +92,7 @@ class SharedSlot:
             return
         if _try_lock(connection, self.number):
             self._connection, self._refused = connection, 0
+            logger.warning("The place of this worker is connected to the database again")
             return
         connection.close()
         self._refused += 1

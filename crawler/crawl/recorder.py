@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from crawler.reading.matching import Match
     from crawler.scope import Proposal
     from crawler.transport.fetch import Fetch
+
+logger = logging.getLogger(__name__)
 
 TOGETHER = 16
 """How many answers share a transaction at most."""
@@ -124,6 +127,8 @@ class Recorder:
         self._outage = outage
         self._waiting: list[tuple[Job, asyncio.Future[Written | None]]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._keeps = False
+        """Answers are kept that could not be written."""
 
     async def write(self, job: Job) -> Written | None:
         """Record one answer; None when the same address was recorded by another transaction.
@@ -149,12 +154,15 @@ class Recorder:
         try:
             with self._log.write() as writer:
                 written = self._write_jobs(writer, [job for job, _ in jobs])
-        except OutageError:
-            self._keep(jobs)
+        except OutageError as error:
+            self._keep(jobs, error)
             return
         except CaseError:
             self._write_apart(jobs)
             return
+        if self._keeps and jobs:
+            self._keeps = False
+            logger.warning("The database is back; what was kept is recorded")
         for (_, done), result in zip(jobs, written, strict=True):
             done.set_result(result)
 
@@ -164,15 +172,18 @@ class Recorder:
             try:
                 with self._log.write() as writer:
                     done.set_result(self._write_jobs(writer, [job])[0])
-            except OutageError:
-                self._keep(jobs[at:])
+            except OutageError as error:
+                self._keep(jobs[at:], error)
                 return
             except CaseError as error:
                 done.set_exception(error)
 
-    def _keep(self, jobs: list[tuple[Job, asyncio.Future[Written | None]]]) -> None:
+    def _keep(self, jobs: list[tuple[Job, asyncio.Future[Written | None]]], error: OutageError) -> None:
         """Keep answers until the database is back."""
         self._outage()
+        if not self._keeps:
+            self._keeps = True
+            logger.warning("%s What was fetched is kept, and nothing is asked meanwhile", error.message)
         self._waiting = jobs + self._waiting
         if self._timer is not None:
             self._timer.cancel()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from caselog.errors import RefusedError
+from caselog.errors import OutageError, RefusedError
 from caselog.slots.slot import living
 from desk.engine import Orders
 from desk.worker.orders import follow
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from caselog.workspace import Workspace
     from desk.access import Acting
     from desk.worker.worker import Worker
+
+logger = logging.getLogger(__name__)
 
 LOOK_FOR_WORKERS_S: Final = 2.0
 P = TypeVar("P")
@@ -61,15 +64,30 @@ def carry_out(
 
 
 class _Look:
-    """Look whether it is done, and every now and then whether the worker that does it is gone."""
+    """Look whether it is done, and every now and then whether the worker that does it is gone.
+
+    While the database is away nobody can tell, and nothing is over.
+    """
 
     def __init__(self, look: Callable[[], bool], is_left_alone: Callable[[], bool]) -> None:
         self.is_done = False
         self._look = look
         self._is_left_alone = is_left_alone
         self._looked_s = time.monotonic()
+        self._is_blind = False
 
     def __call__(self) -> bool:
+        try:
+            is_over = self._is_over()
+        except OutageError as error:
+            if not self._is_blind:
+                logger.warning("%s This waits until it is back.", error.message)
+            self._is_blind = True
+            return False
+        self._is_blind = False
+        return is_over
+
+    def _is_over(self) -> bool:
         self.is_done = self._look()
         if self.is_done or time.monotonic() - self._looked_s < LOOK_FOR_WORKERS_S:
             return self.is_done

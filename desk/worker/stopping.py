@@ -19,16 +19,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
+def stop_on_signals(latest_s: float = LATEST_S) -> Iterator[threading.Event]:
     """Give an event that the first Ctrl-C or SIGTERM sets; a second one ends the process at once.
 
     Outside the main thread, where no signal arrives, the event is set by nobody.
+
+    Args:
+        latest_s: So many seconds after the first signal the process is ended, also when the block is left by
+            then: threads that wait for a database that is away would keep it.
     """
     stopping = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopping
         return
-    last_resort = threading.Timer(LATEST_S, os._exit, (INTERRUPTED,))
+    last_resort = threading.Timer(latest_s, os._exit, (INTERRUPTED,))
     last_resort.daemon = True
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -42,6 +46,5 @@ def stop_on_signals() -> Iterator[threading.Event]:
     try:
         yield stopping
     finally:
-        last_resort.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from caselog.errors import CaseError, ConfigError, OutageError
@@ -15,7 +16,7 @@ from desk.output import bug_report
 from desk.worker.crawler import Crawler
 from desk.worker.jobs import SCHEDULES, DeskJobs
 from desk.worker.orders import drop_abandoned, follow
-from desk.worker.slices import CHECKS, SLICE, SiteJobs
+from desk.worker.slices import CHECKS, SLICE, SiteJobs, wait_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,8 +81,38 @@ class Worker:
             stopping=self.stopping,
         )
         found = {CHECKS: jobs.checks, **self._desk_jobs.handlers()}
-        quiet = {kind: _quiet(kind, handler) for kind, handler in found.items()}
-        return {**quiet, SLICE: _quiet(SLICE, jobs.slice, otherwise=jobs.abandon)}
+        quiet = {kind: self._quiet(kind, handler) for kind, handler in found.items()}
+        return {**quiet, SLICE: self._quiet(SLICE, jobs.slice, otherwise=jobs.abandon)}
+
+    def _quiet(
+        self, kind: str, handler: Handler, otherwise: Callable[..., object] = lambda *_: None
+    ) -> Handler:
+        """Return a handler that waits outages out, and whose errors are kept without values.
+
+        They may hold an address.
+
+        Args:
+            kind: For the log.
+            handler: Carries the job out.
+            otherwise: Called with the job's numbers when it failed for good.
+        """
+
+        def carry_out(*numbers: Any) -> dict[str, Any]:
+            try:
+                return wait_out(partial(handler, *numbers), self.stopping)
+            except OutageError as error:
+                logger.info("The worker stops, and leaves the job %s to the next one", kind)
+                return {"failed": error.kind}
+            except CaseError as error:
+                failed, told = error.kind, str(error)
+                otherwise(*numbers)
+            except Exception as error:
+                failed, told = "bug", bug_report(error)
+                otherwise(*numbers)
+            logger.warning("The job %s failed: %s", kind, told)
+            return {"failed": failed}
+
+        return carry_out
 
     def start(self) -> None:
         """Begin to carry jobs out, first what this number, and dead workers, had begun."""
@@ -114,7 +145,7 @@ class Worker:
             self._take_over()
             if self._looks % REPAIR_EVERY == 1:
                 self._desk_jobs.repair()
-        except OutageError as error:
+        except CaseError as error:  # whatever it is: the next look is due in seconds
             logger.warning("%s", error)
 
     def _take_over(self) -> None:
@@ -186,29 +217,3 @@ def running_worker(
     finally:
         over.set()
         worker.stop()
-
-
-def _quiet(kind: str, handler: Handler, otherwise: Callable[..., object] = lambda *_: None) -> Handler:
-    """Return a handler whose errors are kept without values: they may hold an address.
-
-    Args:
-        kind: For the log.
-        handler: Carries the job out.
-        otherwise: Called with the job's numbers when it failed for good.
-    """
-
-    def carry_out(*numbers: Any) -> dict[str, Any]:
-        try:
-            return handler(*numbers)
-        except OutageError as error:  # the worker is stopping: whoever comes next places the job anew
-            failed, told = error.kind, str(error)
-        except CaseError as error:
-            failed, told = error.kind, str(error)
-            otherwise(*numbers)
-        except Exception as error:
-            failed, told = "bug", bug_report(error)
-            otherwise(*numbers)
-        logger.warning("The job %s failed: %s", kind, told)
-        return {"failed": failed}
-
-    return carry_out
