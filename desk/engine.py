@@ -90,9 +90,9 @@ class Orders:
     def __init__(self, workspace: Workspace) -> None:
         from dbos import DBOSClient, DBOSPortableJSONSerializer
 
-        self._engine = connect_jobs(workspace.jobs_url())
+        self.database = connect_jobs(workspace.jobs_url())
         self._client: DBOSClient = DBOSClient(
-            system_database_engine=self._engine,
+            system_database_engine=self.database,
             dbos_system_schema=SCHEMA,
             serializer=DBOSPortableJSONSerializer(),
             application_name=APPLICATION,
@@ -102,7 +102,7 @@ class Orders:
     def close(self) -> None:
         """Close all connections."""
         self._client.destroy()
-        self._engine.dispose()
+        self.database.dispose()
 
     @own_errors()
     def place(self, job: Job) -> None:

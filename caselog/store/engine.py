@@ -54,6 +54,9 @@ _SESSION = {
 }
 _POSTGRESQL: dict[str, Any] = {
     "pool_pre_ping": True,
+    # A server has a hundred connections for all; who finds none free waits.
+    "pool_size": 4,
+    "max_overflow": 4,
     "connect_args": {
         "connect_timeout": 5,
         "keepalives_idle": 5,
@@ -99,7 +102,7 @@ def connect_jobs(address: str) -> Engine:
     """
     url = _parse(address)
     if url.get_backend_name() == "postgresql":
-        return create_engine(url, hide_parameters=True, pool_size=5, max_overflow=10, **_POSTGRESQL)
+        return create_engine(url, hide_parameters=True, **_POSTGRESQL)
     _prepare_file(url, must_exist=False)
     engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=30)
     event.listen(engine, "connect", _prepare_jobs)
@@ -112,8 +115,13 @@ def connect_once(address: str) -> Engine:
     Raises:
         ConfigError: The address is not one of a database that we know.
     """
-    options = {**_POSTGRESQL, "pool_pre_ping": False, "poolclass": NullPool}
-    return create_engine(_parse(address), hide_parameters=True, isolation_level="AUTOCOMMIT", **options)
+    return create_engine(
+        _parse(address),
+        hide_parameters=True,
+        isolation_level="AUTOCOMMIT",
+        poolclass=NullPool,
+        connect_args=_POSTGRESQL["connect_args"],
+    )
 
 
 def _prepare_jobs(connection: Any, record: Any) -> None:

@@ -41,7 +41,7 @@ def postgresql_server() -> Iterator[str]:
         _run(
             user, folder / "initdb", "-D", home / "data", "-U", "leadline", "-A", "trust", "-N", "-E", "UTF8"
         )
-        options = f"-k {home} -h 127.0.0.1 -p {_free_port()} -F -c max_connections=40"
+        options = f"-k {home} -h 127.0.0.1 -p {_free_port()} -F -c max_connections=100"
         _run(user, folder / "pg_ctl", "-D", home / "data", "-l", home / "log", "-w", "-o", options, "start")
         port = (home / "data" / "postmaster.pid").read_text().splitlines()[3]
         try:
