@@ -96,6 +96,8 @@ class Orders:
             dbos_system_schema=SCHEMA,
             serializer=DBOSPortableJSONSerializer(),
             application_name=APPLICATION,
+            # It would wait up to a minute and a half between two tries, and heed no signal meanwhile.
+            retry_connection_errors=False,
             lazy=True,
         )
 

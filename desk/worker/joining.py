@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from caselog.errors import OutageError, RefusedError
+from caselog.slots.shared import BEAT_S
 from caselog.slots.slot import living
 from desk.engine import Orders
 from desk.worker.orders import follow
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_FOR_WORKERS_S: Final = 2.0
+ALONE_S: Final = 3 * BEAT_S
+"""A worker that lost its connection has its place again by then: no worker for so long is none."""
 P = TypeVar("P")
 
 
@@ -56,7 +59,9 @@ def carry_out(
                 joined()
             placed = place(orders) if placed is None else placed
             look = _Look(
-                partial(is_done, orders, placed), partial(_is_left_alone, workspace, is_joined=is_joined)
+                partial(is_done, orders, placed),
+                partial(_is_left_alone, workspace, is_joined=is_joined),
+                alone_s=ALONE_S if workspace.is_shared() else 0.0,
             )
             is_over = follow(look, stopping)
         if look.is_done or not is_over:
@@ -69,11 +74,14 @@ class _Look:
     While the database is away nobody can tell, and nothing is over.
     """
 
-    def __init__(self, look: Callable[[], bool], is_left_alone: Callable[[], bool]) -> None:
+    def __init__(
+        self, look: Callable[[], bool], is_left_alone: Callable[[], bool], *, alone_s: float = 0.0
+    ) -> None:
         self.is_done = False
         self._look = look
         self._is_left_alone = is_left_alone
-        self._looked_s = time.monotonic()
+        self._alone_s = alone_s
+        self._looked_s = self._led_s = time.monotonic()
         self._is_blind = False
 
     def __call__(self) -> bool:
@@ -83,6 +91,7 @@ class _Look:
             if not self._is_blind:
                 logger.warning("%s This waits until it is back.", error.message)
             self._is_blind = True
+            self._led_s = time.monotonic()
             return False
         self._is_blind = False
         return is_over
@@ -92,7 +101,10 @@ class _Look:
         if self.is_done or time.monotonic() - self._looked_s < LOOK_FOR_WORKERS_S:
             return self.is_done
         self._looked_s = time.monotonic()
-        return self._is_left_alone()
+        if not self._is_left_alone():
+            self._led_s = self._looked_s
+            return False
+        return self._looked_s - self._led_s >= self._alone_s
 
 
 def _is_left_alone(workspace: Workspace, *, is_joined: bool) -> bool:

@@ -124,9 +124,9 @@ class FollowedCall:
 
     def _note(self, now: datetime) -> None:
         if self.noted_at is None or now - self.noted_at >= NOTED_EVERY or now < self.noted_at:
-            self.noted_at = now
             with self.workspace.log.write() as writer:
                 calls.note_follower(writer, self.number, now)
+            self.noted_at = now
 
     def _hasten(self, orders: Orders) -> None:
         """Try hosts that kept us waiting again at once: no other has anything for us."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from caselog.errors import CaseError, ConfigError, OutageError
-from caselog.slots.slot import take_slot, try_slot
+from caselog.slots.slot import living, take_slot, try_slot
 from crawler.crawl.lanes import ASIDE
 from desk.engine import Engine, Orders
 from desk.output import bug_report
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_AFTER_S: Final = 3.0
 """How often the worker looks after its crawler process, its place, and jobs that were left."""
+GONE: Final = 4
+"""A worker that was gone at so many looks is dead; one that lost its connection is back by then."""
 REPAIR_EVERY: Final = 10
 """Every so many looks, slices that got lost are placed anew."""
 
@@ -64,6 +67,8 @@ class Worker:
         at_once = (1 + ASIDE) * workspace.config.crawl.hosts_at_once
         self._engine = Engine(workspace, self._slot.number, self._handlers(), sites_at_once=at_once)
         self._orphans: set[str] = set()
+        self._gone: Counter[int] = Counter()
+        """At how many looks in a row each worker was gone."""
         self._looks = 0
         self.is_displaced = False
         """Another worker has taken this one's place."""
@@ -150,7 +155,9 @@ class Worker:
 
     def _take_over(self) -> None:
         """Begin anew what dead workers had begun, and what this one has lost sight of."""
-        for number in self.orders.workers() - {self.number}:
+        gone = self.orders.workers() - living(self._workspace) - {self.number}
+        self._gone = Counter({number: self._gone[number] + 1 for number in gone})
+        for number in [number for number in gone if self._gone[number] >= GONE]:
             slot = try_slot(self._workspace, number)
             if slot is not None:
                 try:
