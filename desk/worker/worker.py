@@ -70,6 +70,8 @@ class Worker:
         self._gone: Counter[int] = Counter()
         """At how many looks in a row each worker was gone."""
         self._looks = 0
+        self._trouble = ""
+        """What the last look failed of; it is said once."""
         self.is_displaced = False
         """Another worker has taken this one's place."""
 
@@ -106,7 +108,7 @@ class Worker:
             try:
                 return wait_out(partial(handler, *numbers), self.stopping)
             except OutageError as error:
-                logger.info("The worker stops, and leaves the job %s to the next one", kind)
+                logger.debug("The worker stops, and leaves the job %s to the next one", kind)
                 return {"failed": error.kind}
             except CaseError as error:
                 failed, told = error.kind, str(error)
@@ -151,7 +153,11 @@ class Worker:
             if self._looks % REPAIR_EVERY == 1:
                 self._desk_jobs.repair()
         except CaseError as error:  # whatever it is: the next look is due in seconds
-            logger.warning("%s", error)
+            if str(error) != self._trouble:
+                logger.warning("%s", error)
+            self._trouble = str(error)
+        else:
+            self._trouble = ""
 
     def _take_over(self) -> None:
         """Begin anew what dead workers had begun, and what this one has lost sight of."""
