@@ -59,6 +59,7 @@ WORDS = (
 )
 # fmt: on
 STALLED_S = 120.0
+LONGEST_START_S = 4.0
 AWAKE_S = 20.0
 """How long a woken twin is watched."""
 LEADLINE = [sys.executable, "-m", "desk.cli", "--json"]
@@ -91,7 +92,7 @@ async def serve(pages: int, log: Path) -> None:
                 asked = [line for line in head.splitlines() if line.lower().startswith("user-agent:")]
                 lines.write(f"{time.time():.6f}\t{asked[0][12:].strip()}\t{path}\n")
                 await asyncio.sleep(shake.uniform(0, SLOWEST_ANSWER_S))
-                number = 0 if path == "/" else int(path[3:]) if path[3:].isdigit() else pages
+                number = int(path[3:]) if path.startswith("/t/") and path[3:].isdigit() else pages
                 found = number < pages
                 body = write_page(number, pages) if found else b"<!DOCTYPE html><title>None</title>"
                 status = "200 OK" if found else "404 Not Found"
@@ -169,6 +170,7 @@ class Bench:
 
     def call(self) -> None:
         """Have a person call for a crawl, who leaves with Ctrl-C once the worker is at it."""
+        wait_for(lambda: b"is at work" in (self.folder / "first.err").read_bytes(), "the worker")
         with (self.folder / "crawl.err").open("ab") as told:
             person = subprocess.Popen(
                 [*LEADLINE, "crawl"], env=self.environment("person"), stdout=told, stderr=told
@@ -178,7 +180,7 @@ class Bench:
         person.wait(10)
 
     def hits(self) -> list[Hit]:
-        """Return the requests for pages so far, without those for robots.txt."""
+        """Return the requests for pages so far; robots.txt and what a site is measured by are none."""
         with self.log.open("rb") as log:
             log.seek(self.read_bytes)
             for line in log:
@@ -186,7 +188,7 @@ class Bench:
                     break
                 self.read_bytes += len(line)
                 at_s, agent, path = line.decode().split()
-                if path == "/" or path.startswith("/t/"):
+                if path.startswith("/t/"):
                     self.seen.append(Hit(at_s=float(at_s), agent=agent, path=path))
         return self.seen
 
@@ -232,11 +234,14 @@ def bench(database: str, server: str | None, pages: int) -> Iterator[Bench]:
             made.leadline("init", "--practice", *(["--database", url] if server else []))
             made.leadline("users", "add", "ada", "--role", "supervisor", "--password-stdin")
             made.leadline("terms", "import", f"{folder}/terms.csv")
-            (folder / "leads.csv").write_text(f"url,report\nhttp://127.0.0.1:{port}/,R-1\n")
+            (folder / "leads.csv").write_text(f"url,report\nhttp://127.0.0.1:{port}/t/0,R-1\n")
             made.leadline("leads", "add", f"{folder}/leads.csv", "--source", "bench", "--confirm")
             yield made
         finally:
             for process in (*made.started, site):
+                crawler = crawler_of(process)
+                if crawler is not None:
+                    os.kill(crawler, signal.SIGKILL)  # a frozen one would never see that its worker is gone
                 process.kill()
                 process.wait()
             made.engine.dispose()
@@ -285,7 +290,7 @@ def verdict(made: Bench) -> dict[str, Any]:
     """Return what came of a crawl that is over: what is lost, twice, asked again."""
     rows = made.leadline("pages", "list", "--reveal", "--reason", "benchmark")
     paths = Counter("/" + row["url"].split("/", 3)[3] for row in rows if "url" in row)
-    wanted = {"/", *(f"/t/{number}" for number in range(1, made.pages))}
+    wanted = {f"/t/{number}" for number in range(made.pages)}
     asked = Counter(hit.path for hit in made.hits())
     items = made.ask("SELECT page_id FROM evidence")
     verified = subprocess.run(
@@ -319,9 +324,24 @@ class Killer:
     wasted: list[int] = field(default_factory=list)
     """Requests so far whose answers were not recorded, after each kill."""
 
+    def wait_until(self, moment: int) -> None:
+        """Wait until so many pages were asked for, and a little more.
+
+        What was reached before the last kill is over by now: then the start is hit, or the first new request.
+        """
+        reached, ends_s = self.progress(), time.monotonic() + self.chance.uniform(0, LONGEST_START_S)
+        if reached >= moment:
+            wait_for(lambda: self.progress() > reached or time.monotonic() > ends_s, "a start")
+        else:
+            wait_for(lambda: self.progress() >= moment, f"page {moment}")
+        time.sleep(self.chance.uniform(0, 0.05))
+
     def strike(self) -> None:
         """Kill one of the two with the pieces of work that it has in hand."""
+        if self.made.is_over():
+            raise SystemExit("the crawl was over before the last kill")
         crawler = crawler_of(self.worker)
+        self.counts["while starting"] += crawler is None
         if crawler is not None and self.chance.random() < 0.5:
             self.counts["crawler"] += 1
             os.kill(crawler, signal.SIGKILL)
@@ -331,6 +351,7 @@ class Killer:
             self.worker.wait()
         if crawler is not None:
             wait_for(lambda: not is_alive(crawler), "the end of the crawler process", 10)
+        time.sleep(0.05)  # the server may still read what they sent
         self.wasted.append(len(self.made.hits()) - self.made.recorded())
         self.keep_up()
 
@@ -355,15 +376,12 @@ def kill_run(made: Bench, kills: int, seed: int) -> dict[str, Any]:
     made.call()
     began_s = time.monotonic()
     for moment in sorted(chance.sample(range(1, int(0.97 * made.pages)), kills)):
-        if killer.progress() >= moment:
-            time.sleep(chance.uniform(0, 4))  # so many starts are hit, too
-        wait_for(lambda at=moment: killer.progress() >= at, f"request {moment}")
-        time.sleep(chance.uniform(0, 0.05))
+        killer.wait_until(moment)
         killer.strike()
     wait_for(lambda: killer.progress() >= made.pages and made.is_over(), "the end of the crawl")
     took_s = time.monotonic() - began_s
     killer.worker.terminate()
-    stopped = killer.worker.wait(10)
+    status = killer.worker.wait(10)
     steps = [after - before for before, after in zip([0, *killer.wasted], killer.wasted, strict=False)]
     return {
         "kills": len(killer.wasted),
@@ -372,7 +390,7 @@ def kill_run(made: Bench, kills: int, seed: int) -> dict[str, Any]:
         "bound": PER_HOST * len(killer.wasted),
         "most_in_flight": max(steps),
         "seconds": round(took_s, 1),
-        "stopped_with": stopped,
+        "stopped_with": status,
         "leftovers": made.leftovers(),
     }
 
@@ -398,8 +416,9 @@ def stopped(*pids: int) -> Iterator[Callable[[], None]]:
 def _is_write_free(made: Bench) -> bool:
     """Tell whether nobody is inside a transaction that writes."""
     if made.is_shared:
-        found = "SELECT 1 FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid()"
-        return not made.ask(f"{found} AND datname = current_database() AND backend_type = 'client backend'")
+        found = "SELECT 1 FROM pg_locks JOIN pg_class ON pg_class.oid = relation WHERE granted"
+        mode = "mode IN ('RowShareLock', 'RowExclusiveLock')"
+        return not made.ask(f"{found} AND {mode} AND relname IN ('site_slots', 'frontier', 'pages', 'holds')")
     other = sa.create_engine(made.engine.url, connect_args={"timeout": 0})
     try:
         with other.connect() as connection:
@@ -420,7 +439,7 @@ def freeze(made: Bench, pids: tuple[int, ...], *, is_free: bool) -> None:
             # A server may still be at work on what it was sent.
             if made.is_shared:
                 time.sleep(0.02)
-            if _is_write_free(made) is is_free:
+            if _is_write_free(made) is is_free and not made.is_over():
                 keep()
                 return
         time.sleep(chance.uniform(0.001, 0.02))
@@ -546,6 +565,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="where to copy what the workers told")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and all that was started ends
     if asked.serve:
         asyncio.run(serve(asked.pages, asked.serve))
         return
