@@ -14,7 +14,7 @@ from caselog.records.ids import EvidenceId, SiteId
 from caselog.records.leads import Lead
 from caselog.store import calls, checks, leads, sites
 from crawler.child.wire import CheckOrder, ChecksDone, Failure
-from crawler.crawl.slices import Slice, SliceEnd
+from crawler.crawl.slices import Ending, Slice, SliceEnd
 from desk.engine import Job
 
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ AFTER_STOP_S: Final = 3.0
 """A worker that is stopping must not take what it leaves to the next one."""
 MOST_LOSSES: Final = 3
 """Crawler processes that die over a slice before it waits a while."""
-MOST_ATTEMPTS: Final = 20
-"""After so many waits a site that ends every crawler process is left for another call."""
+MOST_ATTEMPTS: Final = 40
+"""After so many tries a site that ends every crawler process is left for another call."""
+COUNTED: Final = 1000
+"""Tries are counted below this; what is above makes the name of a job that is placed anew a new one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +73,11 @@ class SiteJobs:
         if order is None:  # this slice had ended before its job was done
             self.place(slice_job(self._tag(site_id), standing))
             return {}
-        report = self._ask(order)
-        if isinstance(report, SliceEnd):
+        report = self.ask(order)
+        if isinstance(report, SliceEnd) and report.ending is not Ending.FENCED:
             return self._end(standing, report)
         wait_out(lambda: self._give_up(standing, granted, report, attempt), self.stopping)
-        return {"failed": getattr(report, "kind", "unknown")}
+        return {"failed": report.kind if isinstance(report, Failure) else Ending.FENCED.value}
 
     def _begin(self, call_id: int, site_id: SiteId, number: int) -> tuple[Slice | None, Standing | None, int]:
         """Return the order, how far the site has come, and the pages granted; no order when it was done."""
@@ -92,15 +94,6 @@ class SiteJobs:
                 _close(writer, standing)
                 return None, None, 0
         return order, standing, order.pages
-
-    def _ask(self, order: Slice) -> Report:
-        """Have the slice carried out; when the crawler process dies over it, by the next one."""
-        for _ in range(MOST_LOSSES):
-            report = self.ask(order)
-            if not (isinstance(report, Failure) and report.kind == "lost") or self.stopping.is_set():
-                return report
-            logger.warning("The crawler process died; its slices begin again")
-        return report
 
     def _end(self, standing: Standing, end: SliceEnd) -> dict[str, Any]:
         following = wait_out(lambda: self._count(standing, end), self.stopping)
@@ -127,17 +120,27 @@ class SiteJobs:
             return calls.standing(writer, standing.call_id, standing.site_id)
 
     def _give_up(self, standing: Standing, granted: int, report: Report, attempt: int) -> None:
-        """Try again later what failed for a reason that passes; leave the site for another call otherwise."""
+        """Try again what failed for a reason that passes; leave the site for another call otherwise.
+
+        It is another job that tries again, after whatever runs on the site: this worker may have been frozen,
+        and another may be at work on the slice. A slice that was fenced is the other one's to count.
+        """
+        unspent = report.unspent if isinstance(report, SliceEnd) else granted
         kind = report.kind if isinstance(report, Failure) else ""
-        passes = kind in {"source", "held"} or (kind == "lost" and attempt < MOST_ATTEMPTS)
+        tries = attempt % COUNTED
+        passes = (
+            isinstance(report, SliceEnd)
+            or kind in {"source", "held"}
+            or (kind == "lost" and tries < MOST_ATTEMPTS)
+        )
         with self.workspace.log.write() as writer:
-            calls.give_back(writer, standing.call_id, granted)
+            calls.give_back(writer, standing.call_id, unspent)
             if not (passes or self.stopping.is_set()):
                 _close(writer, standing)
                 logger.warning("A slice failed; its site waits for another call")
                 return
-        job = slice_job(self._tag(standing.site_id), standing, attempt=attempt + 1, delay_s=AGAIN_S)
-        self.place(job)
+        delay_s = 0.0 if kind == "lost" and tries < MOST_LOSSES and not self.stopping.is_set() else AGAIN_S
+        self.place(slice_job(self._tag(standing.site_id), standing, attempt=attempt + 1, delay_s=delay_s))
 
     def abandon(self, call_id: int, site: int, number: int, attempt: int = 0) -> None:
         """Leave a site whose slice failed in a way that another try does not mend for another call."""
@@ -287,7 +290,7 @@ def place_lost(
         for standing in calls.open_standings(reader):
             if f"{slice_prefix(standing.call_id)}{standing.site_id}" not in known:
                 tag = sites.site_tag(reader, standing.site_id)
-                place(slice_job(tag, standing, attempt=int(now.timestamp())))
+                place(slice_job(tag, standing, attempt=int(now.timestamp()) * COUNTED))
                 count += 1
     return count
 
