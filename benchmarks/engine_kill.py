@@ -293,6 +293,10 @@ def verdict(made: Bench) -> dict[str, Any]:
     wanted = {f"/t/{number}" for number in range(made.pages)}
     asked = Counter(hit.path for hit in made.hits())
     items = made.ask("SELECT page_id FROM evidence")
+    bare = {row["id"] for row in rows} - {page for (page,) in items}
+    silent = [
+        row for row in rows if row["id"] in bare and int(row["url"].split("/t/")[1]) % MATCHES_EVERY == 0
+    ]
     verified = subprocess.run(
         [*LEADLINE, "ledger", "verify"], env=made.environment("desk"), capture_output=True, check=False
     )
@@ -304,6 +308,8 @@ def verdict(made: Bench) -> dict[str, Any]:
         "strange": len(paths.keys() - wanted),
         "evidence_lost": len(range(0, made.pages, MATCHES_EVERY)) - len(items),
         "evidence_twice": len(items) - len(set(items)),
+        "silent": [{k: v for k, v in row.items() if k != "url"} for row in silent],
+        "outcomes": dict(made.ask("SELECT outcome, count(*) FROM pages GROUP BY outcome")),
         "frontier": dict(made.ask("SELECT state, count(*) FROM frontier GROUP BY state")),
         "refetched": sum(count - 1 for count in asked.values()),
         "ledger_ok": verified.returncode == 0,
@@ -493,7 +499,9 @@ FREEZES: dict[str, Callable[[Bench, tuple[int, ...]], None]] = {
 }
 
 
-def twin_run(made: Bench, moment: str, *, frozen: str, wakes_early: bool) -> dict[str, Any]:
+def twin_run(
+    made: Bench, moment: str, *, frozen: str, wakes_early: bool, successor_after_s: float
+) -> dict[str, Any]:
     """Freeze a worker and its crawler process, let a second one finish, wake the first."""
     first = made.start_worker("first")
     made.call()
@@ -502,6 +510,7 @@ def twin_run(made: Bench, moment: str, *, frozen: str, wakes_early: bool) -> dic
     pids = {"both": (first.pid, crawler), "worker": (first.pid,), "crawler": (crawler,)}[frozen]
     FREEZES[moment](made, pids)
     froze_s, before = time.time(), len(made.hits())
+    time.sleep(successor_after_s)
     second = made.start_worker("second") if frozen != "crawler" else first
 
     def taken() -> list[Hit]:
@@ -525,6 +534,7 @@ def twin_run(made: Bench, moment: str, *, frozen: str, wakes_early: bool) -> dic
         "frozen": frozen,
         "moment": moment,
         "wakes_early": wakes_early,
+        "successor_after_seconds": successor_after_s,
         "takeover_seconds": round(takeover_s, 1),
         "first_alive": [is_alive(pid) for pid in pids],
         **verdict(made),
@@ -562,6 +572,7 @@ def main() -> None:
     parser.add_argument("--moment", choices=tuple(FREEZES), action="append", help="of the freeze")
     parser.add_argument("--frozen", choices=("both", "worker", "crawler"), default="both")
     parser.add_argument("--early", action="store_true", help="wake the twin while its successor is at work")
+    parser.add_argument("--after", type=float, default=0.0, help="start the successor so many seconds later")
     parser.add_argument("--keep", type=Path, help="where to copy what the workers told")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -579,7 +590,13 @@ def run(asked: argparse.Namespace, server: str | None, moment: str) -> None:
     with bench(asked.database, server, asked.pages) as made:
         try:
             if asked.twin:
-                found = twin_run(made, moment, frozen=asked.frozen, wakes_early=asked.early)
+                found = twin_run(
+                    made,
+                    moment,
+                    frozen=asked.frozen,
+                    wakes_early=asked.early,
+                    successor_after_s=asked.after,
+                )
             else:
                 found = kill_run(made, asked.kills, asked.seed)
             print(json.dumps({"database": asked.database, **found}), flush=True)
