@@ -21,7 +21,7 @@ LEADLINE = [sys.executable, "-m", "desk.cli", "--json"]
 PLAIN = [sys.executable, "-m", "benchmarks.engine_cost", "--plain"]
 
 
-def workspace(folder: str, url: str, pages: int) -> dict[str, str]:
+def workspace(folder: str, url: str, pages: int, database: str = "") -> dict[str, str]:
     """Make a workspace with one confirmed lead and return the environment that names it."""
     environment = os.environ | {
         "LEADLINE_WORKSPACE": f"{folder}/workspace",
@@ -34,7 +34,7 @@ def workspace(folder: str, url: str, pages: int) -> dict[str, str]:
     Path(folder, "leads.csv").write_text(f"url,report\n{url},R-1\n")
     Path(folder, "terms.csv").write_text(f"id,term,weight,kind\nt1,{RARE_PHRASE},1,phrase\n")
     for step in (
-        ["init", "--practice"],
+        ["init", "--practice", *(["--database", database] if database else [])],
         ["users", "add", "ada", "--role", "supervisor", "--password-stdin"],
         ["terms", "import", f"{folder}/terms.csv"],
         ["leads", "add", f"{folder}/leads.csv", "--source", "bench", "--confirm"],
