@@ -43,6 +43,10 @@ class LocalSlot:
         """Tell whether the place is ours; a lock on a file is not lost while the process lives."""
         return not self._over.is_set()
 
+    def is_connected(self) -> bool:
+        """Tell whether the place is known to be ours."""
+        return self.is_held()
+
     def note_child(self, pid: int | None) -> None:
         """Note the process that must end with this one."""
         self._child = None if pid is None else _process(pid)

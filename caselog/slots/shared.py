@@ -5,8 +5,10 @@ The server ends a session that says nothing for long, so a worker that was froze
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -28,7 +30,7 @@ SILENT_S: Final = 20
 """A session that says nothing for so long is ended by the server."""
 OLDEST_SERVER: Final = 140_000
 _HELD: Final = (
-    "SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+    "SELECT objid, pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
     " AND classid = %(class)s AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 
@@ -44,6 +46,8 @@ class SharedSlot:
         self.number = number
         self._engine = engine
         self._connection: Connection | None = connection
+        self._backend = _backend(connection)
+        self._heard_s = time.monotonic()
         self._beat_s = beat_s
         self._is_lost = False
         self._refused = 0
@@ -56,8 +60,8 @@ class SharedSlot:
         return not self._is_lost
 
     def is_connected(self) -> bool:
-        """Tell whether the database was there a moment ago."""
-        return self._connection is not None
+        """Tell whether the database was there a moment ago: a worker that was frozen cannot know."""
+        return self._connection is not None and time.monotonic() - self._heard_s < 3 * self._beat_s
 
     def note_child(self, pid: int | None) -> None:
         """Do nothing: no other machine can end it; what it writes too late is fenced off."""
@@ -71,33 +75,34 @@ class SharedSlot:
 
     def _go_on(self) -> None:
         while not self._over.wait(self._beat_s if self._connection is not None else self._beat_s / 4):
-            if self._connection is None:
-                self._come_back()
-            else:
+            if self._connection is not None:
                 self._beat()
+                continue
+            with contextlib.suppress(OutageError):  # the next turn tries again
+                self._come_back()
 
     def _beat(self) -> None:
         try:
             with own_errors():
                 if self._connection is not None:
                     self._connection.exec_driver_sql("SELECT 1")
+                    self._heard_s = time.monotonic()
         except OutageError:
             logger.warning("The place of this worker lost its connection to the database")
             self._drop()
 
     def _come_back(self) -> None:
-        try:
-            connection = _session(self._engine)
-        except OutageError:
-            return
+        connection = _session(self._engine)
         if _try_lock(connection, self.number):
+            self._backend, self._heard_s = _backend(connection), time.monotonic()
             self._connection, self._refused = connection, 0
             logger.warning("The place of this worker is connected to the database again")
             return
+        # The server may not have noticed yet that our own earlier session is gone.
+        is_ours = _holder(connection, self.number) in {None, self._backend}
         connection.close()
         self._refused += 1
-        # The server may not have noticed yet that our own earlier session is gone.
-        if self._refused * self._beat_s / 4 > 2 * SILENT_S:
+        if not is_ours or self._refused * self._beat_s / 4 > 2 * SILENT_S:
             self._is_lost = True
             self._over.set()
 
@@ -160,6 +165,19 @@ def _session(engine: Engine) -> Connection:
         connection.exec_driver_sql(f"SET idle_session_timeout = '{SILENT_S}s'")
         connection.exec_driver_sql("SET application_name = 'leadline worker'")
         return connection
+
+
+def _backend(connection: Connection) -> int:
+    """Return the number of the server's process for a session."""
+    with own_errors():
+        return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+
+
+def _holder(connection: Connection, number: int) -> int | None:
+    """Return the number of the server's process whose session has a place."""
+    with own_errors():
+        rows = connection.exec_driver_sql(_HELD, {"class": CLASS})
+        return next((int(pid) for place, pid in rows if int(place) == number), None)
 
 
 def _try_lock(connection: Connection, number: int) -> bool:

@@ -24,6 +24,9 @@ class Slot(Protocol):
     def is_held(self) -> bool:
         """Tell whether the place is still ours; once lost it is lost for good."""
 
+    def is_connected(self) -> bool:
+        """Tell whether the place is known to be ours at this moment."""
+
     def note_child(self, pid: int | None) -> None:
         """Note the process that must end with this one."""
 

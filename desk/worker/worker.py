@@ -161,6 +161,8 @@ class Worker:
 
     def _take_over(self) -> None:
         """Begin anew what dead workers had begun, and what this one has lost sight of."""
+        if not self._slot.is_connected():
+            return  # another may work under this number by now: its jobs look like ours
         gone = self.orders.workers() - living(self._workspace) - {self.number}
         self._gone = Counter({number: self._gone[number] + 1 for number in gone})
         for number in [number for number in gone if self._gone[number] >= GONE]:
