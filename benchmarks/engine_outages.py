@@ -1,6 +1,6 @@
 """Outages judged from outside: a machine cut off, a database stopped, a disk full, each in mid-crawl.
 
-`python -m benchmarks.engine_outages {machines,stopped,full-sqlite,full-postgresql}`; needs root, and
+`python -m benchmarks.engine_outages SCENARIO`; needs root, and
 PostgreSQL's server programs. What counts is the sites' own log of hits, SQL on the case log, the ledger's
 check, and what the workers said. Prints one JSON line of figures and keeps the logs of the run in a folder
 that it names.
@@ -25,8 +25,8 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import asdict, dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ ROOT = Path(__file__).parent.parent
 DELAY_S = 0.3
 SERVICE_S = 0.05
 """How long a site takes to answer: so that two at once would be seen."""
-OUTAGE_S = 60.0
+OUTAGE_S, FULL_S = 60.0, 25.0
 LIMIT_S = 900.0
 DATABASE_NET, SITES_NET = "10.77.1", "10.77.2"
 HUB = 254
@@ -153,6 +153,7 @@ class Postgres:
         names = {entry.pw_name: entry for entry in pwd.getpwall()}
         self._user = names.get("postgres") or names["nobody"]
         self.home, self._folder = home, programs()
+        home.mkdir(exist_ok=True)
         os.chown(home, self._user.pw_uid, self._user.pw_gid)
         with socket.socket() as probe:
             probe.bind((address, 0))
@@ -170,6 +171,13 @@ class Postgres:
 
     def stop(self, mode: str = "fast") -> bool:
         return self._run("pg_ctl", "-D", self.home / "data", "-m", mode, "-w", "stop")
+
+    def write_log(self) -> None:
+        """Write megabytes into the server's log of changes, until it needs another file there."""
+        engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        with contextlib.suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
+            for _ in range(40):
+                connection.execute(sa.text("SELECT pg_logical_emit_message(true, 'x', repeat('x', 1000000))"))
 
     def is_up(self) -> bool:
         return self._run("pg_ctl", "-D", self.home / "data", "status")
@@ -293,6 +301,7 @@ def verdict(
             "evidence_twice": one(groups.format("evidence", "site_id")),
         }
     engine.dispose()
+    (run / "hits.json").write_text(json.dumps([asdict(hit) for hit in sites.hits]))
     check = leadline(run, "verify", workspace, "ledger", "verify")
     again = Counter((hit.port, hit.path) for hit in sites.hits if hit.path != "/robots.txt")
     lines = Counter(said for one in programs_ for said in said_by(one))
@@ -318,7 +327,7 @@ def said_by(program: Program) -> Iterator[str]:
 
 def machines(run: Path) -> dict[str, Any]:
     """Run two machines with addresses of their own, and cut one off from the database for a minute."""
-    with two_machines(), Sites(f"{SITES_NET}.{HUB}", 30, 60) as sites:
+    with two_machines(), Sites(f"{SITES_NET}.{HUB}", 30, 200) as sites:
         home = Path(tempfile.mkdtemp(prefix="pg", dir="/var/tmp"))
         database = Postgres(home, f"{DATABASE_NET}.{HUB}", allowed=f"{DATABASE_NET}.0/24")
         started: list[Program] = []
@@ -344,6 +353,7 @@ def machines(run: Path) -> dict[str, Any]:
             time.sleep(OUTAGE_S)
             _ip("link", "set", "db-two", "master", "db-hub")
             back_s = time.monotonic()
+            (run / "times.json").write_text(json.dumps([began_s, cut_s, back_s]))
             is_done = wait_until(lambda: follower.popen.poll() is not None)
             took_s = time.monotonic() - began_s
             stopped = [one.terminate() for one in workers]
@@ -505,83 +515,66 @@ def _outage(database: Postgres, lasts_s: float, sites: Sites) -> dict[str, Any]:
     }
 
 
-def full_sqlite(run: Path) -> dict[str, Any]:
-    """Fill the disk of a workspace on SQLite for twenty seconds, in mid-run."""
+def full(run: Path, *, on: str) -> dict[str, Any]:
+    """Fill a disk for half a minute in mid-run: of a workspace on SQLite, of PostgreSQL, or of its log.
+
+    Many small sites, so that jobs begin and end meanwhile. The server is started again as a service manager
+    would do it.
+    """
     started: list[Program] = []
-    with small_disk(48) as disk, Sites("127.0.0.1", 20, 60) as sites:
+    restarts = 0
+    with small_disk(48 if on == "sqlite" else 160) as disk, Sites("127.0.0.1", 100, 12) as sites:
+        work = (disk if on == "sqlite" else run) / "work"
+        database = None if on == "sqlite" else Postgres(disk / "pg", "127.0.0.1")
+        url = database.url if database else f"sqlite:///{work}/casebook.db"
+
+        def press() -> None:
+            if database and on == "wal":
+                database.write_log()
+
+        def keep_up() -> bool:
+            nonlocal restarts
+            if database and not database.is_up():
+                restarts += 1
+                database.start()
+            return False
+
         try:
-            work = disk / "work"
-            prepare(run, work, sites, {"hosts_at_once": 8})
+            keep_up()
+            prepare(run, work, sites, {"hosts_at_once": 4}, database.url if database else "")
             worker = leadline(run, "worker", work, "worker")
             started.append(worker)
             wait_until(lambda: "is at work" in worker.err, 60)
             follower = leadline(run, "follower", work, "crawl")
             started.append(follower)
             wait_until(lambda: len(sites.hits) > 200)
-            outages = [_ballast(disk, sites, 20.0, lambda: None)]
-            is_done = wait_until(lambda: follower.popen.poll() is not None)
-            stops = worker.terminate()
-            found = verdict(run, work, f"sqlite:///{work}/casebook.db", sites, started)
-            return {
-                "scenario": "full-sqlite",
-                "is_done": is_done,
-                "follower_exit": follower.popen.returncode,
-                "outages": outages,
-                "stopped_in_s": stops,
-                **found,
-            }
-        finally:
-            _end(started)
-
-
-def full_postgresql(run: Path) -> dict[str, Any]:
-    """Fill the disk of PostgreSQL in mid-run; start the server again as a service manager would."""
-    started: list[Program] = []
-    restarts = 0
-    with small_disk(160) as disk, Sites("127.0.0.1", 20, 60) as sites:
-        home = disk / "pg"
-        home.mkdir()
-        database = Postgres(home, "127.0.0.1")
-
-        def keep_up() -> None:
-            nonlocal restarts
-            if not database.is_up():
-                restarts += 1
-                database.start()
-
-        try:
-            database.start()
-            prepare(run, run / "work", sites, {"hosts_at_once": 8}, database.url)
-            worker = leadline(run, "worker", run / "work", "worker")
-            started.append(worker)
-            wait_until(lambda: "is at work" in worker.err, 60)
-            follower = leadline(run, "follower", run / "work", "crawl")
-            started.append(follower)
-            wait_until(lambda: len(sites.hits) > 200)
-            outages = [_ballast(disk, sites, 25.0, keep_up)]
+            outage = _ballast(disk, sites, lambda: (press(), keep_up()), keep_up)
             is_done = wait_until(lambda: keep_up() or follower.popen.poll() is not None)
             stops = worker.terminate()
-            found = verdict(run, run / "work", database.url, sites, started)
+            found = verdict(run, work, url, sites, started)
             return {
-                "scenario": "full-postgresql",
+                "scenario": f"full-{on}",
                 "is_done": is_done,
                 "follower_exit": follower.popen.returncode,
-                "outages": outages,
-                "server_started_again": restarts,
+                "outage": outage,
+                "server_started_again": max(0, restarts - 1),
                 "stopped_in_s": stops,
                 **found,
             }
         finally:
             _end(started)
-            database.stop("immediate")
-            shutil.copy(home / "log", run / "postgresql.log")
+            if database:
+                database.stop("immediate")
+                shutil.copy(disk / "pg" / "log", run / "postgresql.log")
 
 
-def _ballast(disk: Path, sites: Sites, lasts_s: float, each: Callable[[], object]) -> dict[str, Any]:
+def _ballast(
+    disk: Path, sites: Sites, each: Callable[[], object], later: Callable[[], bool]
+) -> dict[str, Any]:
     """Fill the disk to the last byte, again and again while it lasts, then free it."""
     full_s = time.monotonic()
     with (disk / "ballast").open("ab", buffering=0) as file:
-        while time.monotonic() < full_s + lasts_s:
+        while time.monotonic() < full_s + FULL_S:
             for size in (1 << 20, 4096, 1):
                 with contextlib.suppress(OSError):
                     while True:
@@ -591,7 +584,7 @@ def _ballast(disk: Path, sites: Sites, lasts_s: float, each: Callable[[], object
     away = [hit.at_s - full_s for hit in sites.hits if hit.at_s >= full_s]
     (disk / "ballast").unlink()
     back_s, before = time.monotonic(), len(sites.hits)
-    wait_until(lambda: each() or len(sites.hits) > before + 5, 120)
+    wait_until(lambda: later() or len(sites.hits) > before + 5, 120)
     return {
         "hits_while_full": len(away),
         "last_after_s": round(max(away, default=0.0), 1),
@@ -621,8 +614,9 @@ def _end(started: list[Program]) -> None:
 SCENARIOS = {
     "machines": machines,
     "stopped": stopped,
-    "full-sqlite": full_sqlite,
-    "full-postgresql": full_postgresql,
+    "full-sqlite": partial(full, on="sqlite"),
+    "full-postgresql": partial(full, on="postgresql"),
+    "full-wal": partial(full, on="wal"),
 }
 
 
