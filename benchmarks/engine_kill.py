@@ -188,7 +188,7 @@ class Bench:
                     break
                 self.read_bytes += len(line)
                 at_s, agent, path = line.decode().split()
-                if path.startswith("/t/"):
+                if path.startswith("/t/") and path[3:].isdigit() and int(path[3:]) < self.pages:
                     self.seen.append(Hit(at_s=float(at_s), agent=agent, path=path))
         return self.seen
 
