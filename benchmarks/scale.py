@@ -59,7 +59,9 @@ def look_ups(rounds: int = 5) -> None:
         demo = Demo(folder=Path(folder), say=lambda _: None, run=run_program)
         demo.prepare(web)
         demo.command("cai", "init", "--practice")
-        demo.command("cai", "users", "add", "ada", "--role", "supervisor", "--password-stdin", stdin=PASSWORD)
+        demo.command(
+            "ada", "users", "add", "ada", "--role", "supervisor", "--password-stdin", stdin=PASSWORD + "\n"
+        )
         demo.command("ada", "leads", "add", str(Path(folder, "leads.csv")), "--confirm", statuses=(1,))
         environment = demo.environment | {"LEADLINE_USER": "ada"}
         hosts = [word for name in web.addresses.values() for word in ("--host", urlsplit(name).hostname)]
