@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from caselog.errors import RefusedError
 from caselog.slots.identity import machine, started
-from caselog.slots.local import FILE, LocalSlot, take_local
+from caselog.slots.local import FILE, LocalSlot, is_held, take_local
 from caselog.slots.shared import CLASS, SharedSlot, held_numbers, take_shared
 from caselog.slots.slot import living, take_slot, try_slot
 from caselog.workspace import create_workspace
@@ -256,6 +256,17 @@ def test_a_place_that_was_left_is_free_and_its_heart_has_stopped(tmp_path: Path)
         assert (tmp_path / FILE).read_bytes() == beats
 
 
+def test_two_that_look_at_once_do_not_take_each_other_for_a_worker(tmp_path: Path) -> None:
+    take_local(tmp_path).leave()
+    descriptor = os.open(tmp_path / FILE, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+        assert not is_held(tmp_path)
+    finally:
+        os.close(descriptor)
+
+
 # ---- a workspace on one machine
 
 
@@ -428,6 +439,25 @@ def test_an_outage_is_waited_out(url: str, server: sa.Connection, database: str)
         cut(server, database)
         wait_until(lambda: not slot.is_connected())
         assert slot.is_held()
+        allow(server, database, connections=True)
+        wait_until(slot.is_connected)
+
+        assert slot.is_held()
+        assert held_numbers(url) == {0}
+
+
+@pytest.mark.needs_postgresql
+def test_a_database_that_was_away_by_its_name_is_waited_for_too(
+    url: str, server: sa.Connection, database: str
+) -> None:
+    """As while a backup is restored: the server is there and says that it knows no such database."""
+    with held(take_shared(url, range(3), beat_s=BEAT_S)) as slot:
+        allow(server, database, connections=False)
+        cut(server, database)
+        wait_until(lambda: not slot.is_connected())
+        server.exec_driver_sql(f"ALTER DATABASE {database} RENAME TO {database}x")
+        threading.Event().wait(10 * BEAT_S)
+        server.exec_driver_sql(f"ALTER DATABASE {database}x RENAME TO {database}")
         allow(server, database, connections=True)
         wait_until(slot.is_connected)
 

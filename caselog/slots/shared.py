@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from caselog.errors import ConfigError, OutageError
+from caselog.errors import CaseError, ConfigError
 from caselog.store.engine import connect_once, own_errors
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class SharedSlot:
             if self._connection is not None:
                 self._beat()
                 continue
-            with contextlib.suppress(OutageError):  # the next turn tries again
+            # Whatever it is, the next turn tries again: without this thread nobody learns of a loss.
+            with contextlib.suppress(CaseError):
                 self._come_back()
 
     def _beat(self) -> None:
@@ -87,7 +88,7 @@ class SharedSlot:
                 if self._connection is not None:
                     self._connection.exec_driver_sql("SELECT 1")
                     self._heard_s = time.monotonic()
-        except OutageError:
+        except CaseError:
             logger.warning("The place of this worker lost its connection to the database")
             self._drop()
 
@@ -113,7 +114,7 @@ class SharedSlot:
                 with own_errors():
                     connection.invalidate()
                     connection.close()
-            except OutageError:
+            except CaseError:
                 return
 
 
