@@ -163,6 +163,9 @@ class ServingSpider(LeadsSpider):
             self._checks[name] = asyncio.get_running_loop().create_task(self._check(name, order))
 
     def _take_slice(self, name: str, order: Slice) -> None:
+        if order.site_id in self._names:
+            self._report(name, Failure(kind="held", message="This process is at work on the site already."))
+            return
         try:
             self.judge.learn_rules()
             is_taken = self.session.admit(order)

@@ -186,8 +186,8 @@ class Judge:
         identity = hashlib.blake2b(
             b"".join(sorted(tag for tag in reading.tags if tag)), digest_size=16
         ).digest()
-        is_alias = identity in site.documents
-        site.documents.add(identity)
+        # The same address may come twice: what was made of it before an outage was not recorded.
+        is_alias = site.documents.setdefault(identity, row.id) != row.id
         result = Result(
             outcome=Outcome.ALIAS if is_alias else Outcome.TEXT,
             role=_role(row, new_letters=new_letters, links=len(found)),

@@ -71,8 +71,8 @@ class SiteState:
     controls: set[str] = field(default_factory=set)
     """Patterns whose missing sibling was asked already, and `root`."""
     control_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    documents: set[bytes] = field(default_factory=set)
-    """Digests of the block sets seen in this crawl: the same set again is an alias."""
+    documents: dict[bytes, int] = field(default_factory=dict)
+    """Digests of the block sets seen in this crawl, and at which address first: at another it is an alias."""
     proposed: set[str] = field(default_factory=set)
     """Hosts off the site that this crawl has proposed."""
     hops: dict[str, int] = field(default_factory=dict)

@@ -132,6 +132,7 @@ class LeadsSpider(Spider):
         except OutageError:  # what was known of the site could not be read: the page is fetched again
             verdict = None
             self.session.note_outage()
+            site.judged.clear()  # its links were not recorded, and count as new the next time
             site.put_off(row, time.monotonic())
         finally:  # a page that trips our own code is recorded too, or its site would never be done
             await self._settle(response.meta, verdict)
