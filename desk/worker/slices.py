@@ -139,6 +139,8 @@ class SiteJobs:
                 _close(writer, standing)
                 logger.warning("A slice failed; its site waits for another call")
                 return
+        if kind == "lost" and not self.stopping.is_set():
+            logger.warning("The crawler process died; its slices begin again")
         delay_s = 0.0 if kind == "lost" and tries < MOST_LOSSES and not self.stopping.is_set() else AGAIN_S
         self.place(slice_job(self._tag(standing.site_id), standing, attempt=attempt + 1, delay_s=delay_s))
 
