@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 OUTAGE_S, FULL_S = 60.0, 25.0
+ON_SQLITE = ("sqlite", "alone")
 VALUES = re.compile(
     r"127\.0\.0\.1|10\.77\.|https?://|SELECT |INSERT |UPDATE |/loaf|Traceback|File \"", re.IGNORECASE
 )
@@ -238,14 +239,14 @@ def _outage(database: Postgres, lasts_s: float, sites: Sites) -> dict[str, Any]:
 def full(run: Path, *, on: str) -> dict[str, Any]:
     """Fill a disk for half a minute in mid-run: of a workspace on SQLite, of PostgreSQL, or of its log.
 
-    Many small sites, so that jobs begin and end meanwhile. The server is started again as a service manager
-    would do it.
+    With `alone` there is no worker, and `leadline crawl` becomes it. Many small sites, so that jobs begin and
+    end meanwhile. The server is started again as a service manager would do it.
     """
     started: list[Program] = []
     restarts = 0
-    with small_disk(48 if on == "sqlite" else 160) as disk, Sites("127.0.0.1", 100, 12) as sites:
-        work = (disk if on == "sqlite" else run) / "work"
-        database = None if on == "sqlite" else Postgres(disk / "pg", "127.0.0.1")
+    with small_disk(48 if on in ON_SQLITE else 160) as disk, Sites("127.0.0.1", 100, 12) as sites:
+        work = (disk if on in ON_SQLITE else run) / "work"
+        database = None if on in ON_SQLITE else Postgres(disk / "pg", "127.0.0.1")
         url = database.url if database else f"sqlite:///{work}/casebook.db"
 
         def press() -> None:
@@ -262,15 +263,15 @@ def full(run: Path, *, on: str) -> dict[str, Any]:
         try:
             keep_up()
             prepare(run, work, sites, {"hosts_at_once": 4}, database.url if database else "")
-            worker = leadline(run, "worker", work, "worker")
-            started.append(worker)
-            wait_until(lambda: "is at work" in worker.err, 60)
+            if on != "alone":
+                started.append(leadline(run, "worker", work, "worker"))
+                wait_until(lambda: "is at work" in started[0].err, 60)
             follower = leadline(run, "follower", work, "crawl")
             started.append(follower)
             wait_until(lambda: len(sites.hits) > 200)
             outage = _ballast(disk, sites, lambda: (press(), keep_up()), keep_up)
             is_done = wait_until(lambda: keep_up() or follower.popen.poll() is not None)
-            stops = worker.terminate()
+            stops = [one.terminate() for one in started if one is not follower]
             found = verdict(run, work, url, sites, started)
             return {
                 "scenario": f"full-{on}",
@@ -323,6 +324,7 @@ SCENARIOS = {
     "machines": machines,
     "stopped": stopped,
     "full-sqlite": partial(full, on="sqlite"),
+    "full-alone": partial(full, on="alone"),
     "full-postgresql": partial(full, on="postgresql"),
     "full-wal": partial(full, on="wal"),
 }
