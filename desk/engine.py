@@ -260,8 +260,13 @@ class Engine:
         with self._lock:
             return frozenset(self._running)
 
+    @own_errors()
     def start(self) -> None:
-        """Begin to carry jobs out, those first that this worker's number had begun before."""
+        """Begin to carry jobs out, those first that this worker's number had begun before.
+
+        Raises:
+            OutageError: The database is away.
+        """
         from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
         # It would write to standard error by itself, past our filter.
