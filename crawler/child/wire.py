@@ -64,7 +64,7 @@ def order_of(line: bytes) -> tuple[str, Slice | CheckOrder | None]:
             values = sent["checks"]
             items = tuple(EvidenceId(number) for number in values["evidence_ids"])
             return name, CheckOrder(site_id=SiteId(values["site_id"]), evidence_ids=items)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("no order of a worker") from error
     if name != STOP:
         raise ValueError("no order of a worker")
@@ -119,7 +119,7 @@ def report_of(line: bytes) -> tuple[str, Report]:
         if kind == "slice":
             return name, SliceEnd(**{**values, "ending": Ending(values["ending"])})
         return name, _KINDS[kind](**values)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("no report of a crawler process") from error
 
 

@@ -247,12 +247,13 @@ class LeadsSpider(Spider):
         counts["requests"] += 1
         counts["refused_media"] += result.refused in MEDIA_CODES
         counts["bytes"] += (fetch.encoded_size_bytes or 0) if fetch else 0
+        # Also of what was on record: perhaps by us, when the database went away right after the commit.
+        self.judge.learn(site, result)
         if written is None:
             return
         counts["pages"] += 1
         counts["evidence"] += written.evidence
         counts["proposals"] += written.proposals
-        self.judge.learn(site, result)
         if self._progress:
             self._progress(self.session)
 
