@@ -106,6 +106,18 @@ class Orders:
         self._client.destroy()
         self.database.dispose()
 
+    def is_ready(self) -> bool:
+        """Tell whether the tables of the jobs are there; the first worker makes them.
+
+        Raises:
+            OutageError: The database is away.
+        """
+        try:
+            self.active("none:")
+        except ConfigError:
+            return False
+        return True
+
     @own_errors()
     def place(self, job: Job) -> None:
         """Place a job; one of the same name is left as it is."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_FOR_WORKERS_S: Final = 2.0
+LOOK_S: Final = 0.5
+TABLES_LOOKS: Final = 40
 ALONE_S: Final = 3 * BEAT_S
 """A worker that lost its connection has its place again by then: no worker for so long is none."""
 P = TypeVar("P")
@@ -57,6 +59,7 @@ def carry_out(
         with _at_work(workspace, acting, paged) as (orders, is_joined):
             if is_joined:
                 joined()
+                _wait_for_tables(orders, stopping)
             placed = place(orders) if placed is None else placed
             look = _Look(
                 partial(is_done, orders, placed),
@@ -66,6 +69,13 @@ def carry_out(
             is_over = follow(look, stopping)
         if look.is_done or not is_over:
             return placed, look.is_done
+
+
+def _wait_for_tables(orders: Orders, stopping: Event) -> None:
+    """Wait for the very first worker of a workspace, which makes the tables after it has taken its place."""
+    for _ in range(TABLES_LOOKS):
+        if orders.is_ready() or stopping.wait(LOOK_S):
+            return
 
 
 class _Look:
