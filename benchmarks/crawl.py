@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+LEADLINE = [sys.executable, "-m", "desk.cli", "--json"]
 RARE_PHRASE = " ".join(WORDS[:2])
 """Stands on some pages of the site."""
 
@@ -59,34 +60,38 @@ def stock(url: str, pages: int) -> tuple[float, int, int]:
     return cpu, peak, int(out.split()[-1])
 
 
+def workspace(folder: str, url: str, pages: int, database: str = "") -> dict[str, str]:
+    """Make a workspace with one confirmed lead and return the environment that names it."""
+    environment = os.environ | {
+        "LEADLINE_WORKSPACE": f"{folder}/workspace",
+        "LEADLINE_USER": "ada",
+        "LEADLINE_CRAWL__DELAY_SECONDS": "0.0001",
+        "LEADLINE_CRAWL__PER_HOST": "16",
+        "LEADLINE_CRAWL__PAGES_PER_LEAD": str(pages),
+        "LEADLINE_CRAWL__DEPTH": "10000",  # the site is a long chain of pages
+    }
+    Path(folder, "leads.csv").write_text(f"url,report\n{url},R-1\n")
+    Path(folder, "terms.csv").write_text(f"id,term,weight,kind\nt1,{RARE_PHRASE},1,phrase\n")
+    for step in (
+        ["init", "--practice", *(["--database", database] if database else [])],
+        ["users", "add", "ada", "--role", "supervisor", "--password-stdin"],
+        ["terms", "import", f"{folder}/terms.csv"],
+        ["leads", "add", f"{folder}/leads.csv", "--source", "bench", "--confirm"],
+    ):
+        subprocess.run(
+            [*LEADLINE, *step],
+            env=environment,
+            check=True,
+            capture_output=True,
+            input=b"Bread-and-Butter-1\n",
+        )
+    return environment
+
+
 def ours(url: str, pages: int) -> tuple[float, int, int, int]:
     """Crawl with Leadline; returns CPU seconds, MiB, pages, evidence items."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {
-            "LEADLINE_WORKSPACE": f"{folder}/workspace",
-            "LEADLINE_USER": "ada",
-            "LEADLINE_CRAWL__DELAY_SECONDS": "0.0001",
-            "LEADLINE_CRAWL__PER_HOST": "16",
-            "LEADLINE_CRAWL__PAGES_PER_LEAD": str(pages),
-            "LEADLINE_CRAWL__DEPTH": "1000",  # the site is a long chain of pages
-        }
-        leadline = [sys.executable, "-m", "desk.cli", "--json"]
-        Path(folder, "leads.csv").write_text(f"url,report\n{url},R-1\n")
-        Path(folder, "terms.csv").write_text(f"id,term,weight,kind\nt1,{RARE_PHRASE},1,phrase\n")
-        for step in (
-            ["init", "--practice"],
-            ["users", "add", "ada", "--role", "supervisor", "--password-stdin"],
-            ["terms", "import", f"{folder}/terms.csv"],
-            ["leads", "add", f"{folder}/leads.csv", "--source", "bench", "--confirm"],
-        ):
-            subprocess.run(
-                [*leadline, *step],
-                env=environment,
-                check=True,
-                capture_output=True,
-                input=b"Bread-and-Butter-1\n",
-            )
-        cpu, peak, out = timed([*leadline, "crawl"], environment)
+        cpu, peak, out = timed([*LEADLINE, "crawl"], workspace(folder, url, pages))
         summary = json.loads(out.splitlines()[-1])["summary"]
     return cpu, peak, summary["pages"], summary["evidence"]
 

@@ -10,43 +10,13 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.crawl import RARE_PHRASE, local_site, timed
+from benchmarks.crawl import LEADLINE, local_site, timed, workspace
 
-LEADLINE = [sys.executable, "-m", "desk.cli", "--json"]
 PLAIN = [sys.executable, "-m", "benchmarks.engine_cost", "--plain"]
-
-
-def workspace(folder: str, url: str, pages: int, database: str = "") -> dict[str, str]:
-    """Make a workspace with one confirmed lead and return the environment that names it."""
-    environment = os.environ | {
-        "LEADLINE_WORKSPACE": f"{folder}/workspace",
-        "LEADLINE_USER": "ada",
-        "LEADLINE_CRAWL__DELAY_SECONDS": "0.0001",
-        "LEADLINE_CRAWL__PER_HOST": "16",
-        "LEADLINE_CRAWL__PAGES_PER_LEAD": str(pages),
-        "LEADLINE_CRAWL__DEPTH": "10000",  # the site is a long chain of pages
-    }
-    Path(folder, "leads.csv").write_text(f"url,report\n{url},R-1\n")
-    Path(folder, "terms.csv").write_text(f"id,term,weight,kind\nt1,{RARE_PHRASE},1,phrase\n")
-    for step in (
-        ["init", "--practice", *(["--database", database] if database else [])],
-        ["users", "add", "ada", "--role", "supervisor", "--password-stdin"],
-        ["terms", "import", f"{folder}/terms.csv"],
-        ["leads", "add", f"{folder}/leads.csv", "--source", "bench", "--confirm"],
-    ):
-        subprocess.run(
-            [*LEADLINE, *step],
-            env=environment,
-            check=True,
-            capture_output=True,
-            input=b"Bread-and-Butter-1\n",
-        )
-    return environment
 
 
 def measured(url: str, pages: int, command: list[str]) -> tuple[float, int]:

@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from benchmarks.crawl import local_site, timed
-from benchmarks.engine_cost import LEADLINE, workspace
+from benchmarks.crawl import LEADLINE, local_site, timed, workspace
 from caselog.store.engine import connect
 from caselog.workspace import open_workspace
 from desk.practice.demo import PASSWORD, Demo, run_program
