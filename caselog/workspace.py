@@ -15,7 +15,8 @@ from sqlalchemy.exc import ArgumentError
 
 from caselog.config import Config, load_config
 from caselog.errors import ConfigError, RefusedError
-from caselog.store.log import CaseLog, create_case_log, is_older, open_case_log
+from caselog.store.log import CaseLog, create_case_log, open_case_log
+from caselog.store.revision import is_older
 from caselog.vault import Keys
 
 if TYPE_CHECKING:

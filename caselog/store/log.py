@@ -19,6 +19,7 @@ from caselog.records.choices import Subject
 from caselog.records.leads import Lead
 from caselog.records.people import Decision
 from caselog.store.engine import BEGIN, connect, own_errors
+from caselog.store.revision import check_revision
 from caselog.store.rows import Statements
 from caselog.store.seals import SealMemory, Seals
 from caselog.vault import PURGED, Keys, Vault
@@ -287,33 +288,11 @@ def open_case_log(url: str, keys: Keys) -> CaseLog:
     """
     engine = connect(url, must_exist=True)
     try:
-        _check_revision(_revision(engine))
+        check_revision(engine)
     except BaseException:
         engine.dispose()
         raise
     return CaseLog(engine, keys)
-
-
-def is_older(url: str) -> bool:
-    """Tell whether the case log at a database address is of an older version than this program's.
-
-    Raises:
-        ConfigError: The database is missing.
-        OutageError: It cannot be reached.
-    """
-    engine = connect(url, must_exist=True)
-    try:
-        found = _revision(engine)
-    finally:
-        engine.dispose()
-    return found is not None and found < schema.REVISION
-
-
-def _revision(engine: Engine) -> str | None:
-    with own_errors(), engine.connect() as connection:
-        there = sa.inspect(connection).has_table("alembic_version")
-        query = sa.text("SELECT version_num FROM alembic_version")
-        return connection.execute(query).scalar_one_or_none() if there else None
 
 
 def create_case_log(url: str, keys: Keys) -> CaseLog:
@@ -343,21 +322,6 @@ def _undone_on_error(writer: Writer) -> Iterator[Writer]:
     except BaseException:
         writer.vault.undo()
         raise
-
-
-def _check_revision(found: str | None) -> None:
-    if found is None:
-        raise ConfigError("The database is not a case log.", "Run leadline init.")
-    if found < schema.REVISION:
-        raise ConfigError(
-            f"The case log is of an older version ({found}, this program needs {schema.REVISION}).",
-            "Make a backup, then run leadline init to bring it up to date.",
-        )
-    if found > schema.REVISION:
-        raise ConfigError(
-            f"The case log is of a newer version ({found}, this program knows {schema.REVISION}).",
-            "Install the newer leadline.",
-        )
 
 
 def _opened_row(plan: KindPlan, row: Any, texts: Mapping[int, str | None]) -> KeptRow:
