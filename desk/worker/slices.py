@@ -134,7 +134,8 @@ class SiteJobs:
             or (kind == "lost" and tries < MOST_ATTEMPTS)
         )
         with self.workspace.log.write() as writer:
-            calls.give_back(writer, standing.call_id, unspent)
+            # How many a lost process had asked is not known; a limit is a limit.
+            calls.give_back(writer, standing.call_id, 0 if kind == "lost" else unspent)
             if not (passes or self.stopping.is_set()):
                 _close(writer, standing)
                 logger.warning("A slice failed; its site waits for another call")
