@@ -39,6 +39,7 @@ from tests.crawl_samples import HTML, TERM, page_rows, records, tree, work_at
 from tests.servers.web import WebServer
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 NOW_S = 1000.0
 PAGES = 12
+LONGEST_S = 30.0
 
 
 # ---- how a slice ends
@@ -258,8 +260,8 @@ def serve(work: Desk, *orders: Slice) -> list[Any]:
         if len(reports) == len(orders):
             serving[0].take("", None)
 
-    def begin(spider: ServingSpider, loop: object) -> None:
-        del loop
+    def begin(spider: ServingSpider, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(LONGEST_S, spider.take, "", None)  # a slice that never ends is reported as stopped
         serving.append(spider)
         for at, order in enumerate(orders):
             spider.take(str(at), order)

@@ -57,10 +57,15 @@ class Pipe:
                 os._exit(ORPHANED)
 
     def listen(self, spider: ServingSpider, loop: asyncio.AbstractEventLoop) -> None:
-        """Hand orders to the spider until standard input ends, and end this process then."""
+        """Hand orders to the spider until standard input ends, and end this process then.
+
+        It ends at a line that is no order, too: whoever sent it waits for a report that would never come.
+        """
         try:
             for line in sys.stdin.buffer:
                 loop.call_soon_threadsafe(spider.take, *order_of(line))
+        except ValueError:
+            logger.error("What the worker sent is no order; the crawler process ends")  # noqa: TRY400 - no values
         finally:
             os._exit(ORPHANED)
 
