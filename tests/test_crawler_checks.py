@@ -5,17 +5,24 @@ from __future__ import annotations
 import shutil
 import socket
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from caselog.errors import RefusedError
 from caselog.records.pages import Check, Evidence, Page
 from crawler.checks import looks
 from crawler.checks.round import Round
 from crawler.checks.watched import due_evidence
-from crawler.run import run_checks
+from crawler.child.spider import ServingSpider
+from crawler.child.wire import CheckOrder, ChecksDone, Failure
+from crawler.crawl.session import slice_session
+from crawler.run import run_checks, run_spider
+from crawler.transport.holds import Keeper
 from desk.practice.answer import Style
 from desk.practice.servers import PracticeWeb
+from desk.worker.slices import SiteJobs
 from tests.crawl_samples import (
     HTML,
     TERM,
@@ -34,7 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.servers.web import Reply
+    from crawler.child.wire import Report
+    from desk.engine import Job
+    from tests.servers.web import Reply, Request
 
 START = datetime.now(UTC)
 FRAME = f"<p>{prose('frame', words=30)}</p>"
@@ -379,7 +388,115 @@ def test_a_round_that_breaks_is_not_taken_for_a_whole_one(
         raise ZeroDivisionError
 
     monkeypatch.setattr(Round, "_compared", trip)
-    answer = work.run("checks", "run", "--all")
+    workspace = work.open()
+    with pytest.raises(RefusedError, match="start_error"):
+        run_checks(workspace, due_evidence(workspace, datetime.now(UTC), everything=True))
+    workspace.log.close()
 
-    assert answer.code != 0
     assert records(work, Check) == []
+
+
+def test_a_site_whose_checks_broke_stays_due_and_is_told(work: Desk) -> None:
+    placed: list[Job] = []
+    broken = Failure(kind="bug", message="it broke")
+    workspace = work.open()
+    jobs = SiteJobs(workspace=workspace, ask=lambda _: broken, place=placed.append, stopping=Event())
+
+    result = jobs.checks(0, 1, [1])
+    workspace.log.close()
+
+    assert (result, placed) == ({"failed": "bug", "is_tried_again": False}, [])
+
+
+# ---- in a worker's crawler process
+
+
+def served(work: Desk, keeper: Keeper | None = None, seen: list[ServingSpider] | None = None) -> Report:
+    """Have all evidence looked at as a worker's crawler process does, and give what is reported."""
+    reports: list[Report] = []
+    serving: list[ServingSpider] = [] if seen is None else seen
+    workspace = work.open()
+    items = due_evidence(workspace, START, everything=True)
+    order = CheckOrder(
+        site_id=items[0].evidence.site_id, evidence_ids=tuple(item.evidence.id for item in items)
+    )
+
+    def note(name: str, report: Report) -> None:
+        assert name == "a"
+        reports.append(report)
+        serving[0].take("", None)
+
+    def begin(spider: ServingSpider, loop: object) -> None:
+        del loop
+        serving.append(spider)
+        spider.take("a", order)
+
+    try:
+        run_spider(
+            ServingSpider,
+            work.folder,
+            handles_signals=False,
+            settings={"LEADLINE_KEEPER": keeper},
+            session=slice_session(workspace),
+            report=note,
+            begin=begin,
+        )
+    finally:
+        workspace.log.close()
+    (report,) = reports
+    return report
+
+
+def still_due(work: Desk) -> list[int]:
+    """Give what is due at its first time; when a looked-at item is due again has chance in it."""
+    looked_at = {check.evidence_id for check in records(work, Check)}
+    workspace = work.open()
+    try:
+        due = due_evidence(workspace, START + timedelta(hours=7))
+    finally:
+        workspace.log.close()
+    return [item.evidence.id for item in due if item.evidence.id not in looked_at]
+
+
+def test_a_worker_that_stops_ends_the_look_under_way_and_begins_no_other(tmp_path: Path) -> None:
+    serving: list[ServingSpider] = []
+
+    def answer(_: Request) -> Reply:
+        if serving:
+            serving[0].session.is_stopping = True
+        return PAGE
+
+    other = html("other thread", term=TERM, extra=FRAME)
+    with WebServer({"/": ROOT_PAGE, "/t/1": answer, "/t/2": other, "*": MISSING}) as server:
+        work = work_at(tmp_path)
+        work.add_leads(server.url("/"))
+        crawl(work)
+        before = len(server.paths)
+        first, second = (item.id for item in records(work, Evidence))
+        report = served(work, seen=serving)
+
+        assert report == ChecksDone(checks=1, requests=1, signals={"PRESENT": 1}, states={"LIVE": 1})
+        assert server.paths[before:] == ["/t/1"]
+    assert [check.evidence_id for check in records(work, Check)] == [first]
+    assert second in still_due(work)
+
+
+def test_a_host_that_another_worker_asks_is_not_asked_and_stays_due(server: WebServer, work: Desk) -> None:
+    asked = len(server.requests)
+    workspace = work.open()
+    theirs, ours = Keeper(workspace.log, "theirs"), Keeper(workspace.log, "ours")
+    theirs.hold([f"127.0.0.1:{server.port}"])
+    try:
+        refused = served(work, ours)
+        requests, recorded, due = len(server.requests), records(work, Check), still_due(work)
+        theirs.leave(theirs.held(), 0.0)
+        seen = served(work, ours)
+    finally:
+        workspace.log.close()
+
+    assert isinstance(refused, Failure)
+    assert refused.kind == "held"
+    assert (requests, recorded, due) == (asked, [], [1])
+    assert isinstance(seen, ChecksDone)
+    assert seen.signals == {"PRESENT": 1}
+    assert len(records(work, Check)) == 1
