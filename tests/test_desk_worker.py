@@ -177,6 +177,7 @@ def test_a_stop_ends_it_in_time_and_the_next_call_goes_on(tmp_path: Path, comman
         program = Program(work=work, folder=tmp_path / "run")
         with running(program.start("--quiet", *command)) as worker:
             if command == ("worker",):
+                wait_until(lambda: is_at_work(work))
                 with running(program.start("--quiet", "crawl")):
                     wait_until(lambda: len(server.paths) >= 5)
             wait_until(lambda: len(server.paths) >= 5)

@@ -64,13 +64,18 @@ def run(
 ) -> None:
     """Look at the evidence that is due."""
     from desk.access import Act, now
+    from desk.output import counted
 
     call = call_of(context)
     with call.acting(Act.CHECKS) as (workspace, acting):
         counts = follow_checks(call, workspace, acting, now=now(), everything=everything)
+    failed = counts.pop("failed", 0)
     if not counts["checks"]:
         call.out.say("Nothing was looked at." if everything else "Nothing is due; --all looks all the same.")
     call.out.summary(**counts)
+    if failed:
+        call.out.say(f"{counted(failed, 'site')} not looked at; what stands there stays due.")
+        raise typer.Exit(4)
 
 
 def follow_checks(

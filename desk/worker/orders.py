@@ -175,7 +175,7 @@ def place_checks(orders: Orders, watched: Iterable[Watched], now: datetime) -> P
 
 
 def checks_summary(orders: Orders, number: int) -> dict[str, Any]:
-    """Return what a round of checks saw: by signal and by state."""
+    """Return what a round of checks saw, by signal and by state; `failed` are sites that stay due."""
     signals: Counter[str] = Counter()
     states: Counter[str] = Counter()
     counts: Counter[str] = Counter()
@@ -183,9 +183,11 @@ def checks_summary(orders: Orders, number: int) -> dict[str, Any]:
         signals.update(result.get("signals", {}))
         states.update(result.get("states", {}))
         counts.update({name: result.get(name, 0) for name in ("checks", "requests")})
+        counts["failed"] += "failed" in result and not result.get("is_tried_again", False)
     return {
         "checks": counts["checks"],
         "requests": counts["requests"],
+        "failed": counts["failed"],
         "signals": dict(sorted(signals.items())),
         "states": dict(sorted(states.items())),
     }

@@ -182,10 +182,11 @@ class SiteJobs:
                 "states": dict(report.states),
             }
         kind = getattr(report, "kind", "unknown")
-        if attempt < MOST_ATTEMPTS or kind in {"held", "source"}:
+        is_tried_again = kind in {"held", "source"} or (kind == "lost" and attempt < MOST_ATTEMPTS)
+        if is_tried_again:
             tag = self._tag(SiteId(site))
             self.place(checks_job(tag, round_ms, SiteId(site), wanted, attempt=attempt + 1, delay_s=AGAIN_S))
-        return {"failed": kind}
+        return {"failed": kind, "is_tried_again": is_tried_again}
 
     def _tag(self, site_id: SiteId) -> str:
         with self.workspace.log.read() as reader:
