@@ -7,13 +7,20 @@ import os
 import signal
 import threading
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from caselog.errors import RefusedError
 from caselog.records.pages import Check, Page
 from caselog.slots.local import is_held
+from caselog.store import calls
+from crawler.crawl.opening import CrawlOptions
+from desk.engine import Orders
+from desk.worker.orders import place_call
+from desk.worker.slices import SiteJobs, slice_prefix
 from tests.crawl_samples import (
     HTML,
     TERM,
@@ -224,3 +231,58 @@ def test_who_watches_takes_over_when_the_worker_dies(tmp_path: Path) -> None:
 
         assert paths(work) == Counter(list(tree(60)))
         assert len(records(work, Page)) == 60
+
+
+def test_what_nobody_waits_for_any_more_is_not_crawled_under_the_next_call(tmp_path: Path) -> None:
+    """A crawl that was killed leaves jobs without a limit; a later one must keep to its own."""
+    with WebServer(tree(20)) as server:
+        work = work_at(tmp_path)
+        work.add_leads(server.url("/"))
+        assert work.run("crawl", "--pages", "1").code == 0
+        leave_a_call(work, waited_for_s=600)
+
+        summary = work.run("crawl", "--pages", "3").last("summary")
+
+        assert summary["pages"] == 3
+        assert len(page_rows(work)) == 1 + 3
+        assert crawl(work)["pages"] == 20 - 4
+
+
+def leave_a_call(work: Desk, *, waited_for_s: float) -> None:
+    """Call for a crawl as a process does that dies right then, so many seconds ago."""
+    workspace = work.open()
+    orders = Orders(workspace)
+    try:
+        placed = place_call(workspace, orders, CrawlOptions())
+        assert orders.active(slice_prefix(placed.number))
+        with workspace.log.write() as writer:
+            calls.note_follower(writer, placed.number, datetime.now(UTC) - timedelta(seconds=waited_for_s))
+    finally:
+        orders.close()
+        workspace.log.close()
+
+
+@pytest.mark.parametrize("kind", [ValueError, RefusedError])
+def test_an_error_in_a_job_leaves_no_address_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    with WebServer(tree(5)) as server:
+        work = work_at(tmp_path)
+        work.add_leads(server.url("/"))
+        address = server.url("/loaf/secret")
+
+        def trip(*_: object) -> None:
+            raise kind(f"cannot open {address}")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(SiteJobs, "_begin", trip)
+            answer = work.run("crawl", options=("--json", "-v"))
+        left = b"".join(path.read_bytes() for path in work.folder.glob("jobs.db*"))
+
+        assert (answer.code, answer.last("summary")["pages"]) == (0, 0)
+        for said in (answer.out.encode(), answer.err.encode(), left):
+            assert address.encode() not in said
+            assert b"127.0.0.1" not in said
+            assert b"secret" not in said
+        assert b'"failed"' in left
+        assert crawl(work)["pages"] == 5
