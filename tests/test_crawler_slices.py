@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from contextlib import contextmanager
@@ -39,7 +40,6 @@ from tests.crawl_samples import HTML, TERM, page_rows, records, tree, work_at
 from tests.servers.web import WebServer
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -250,6 +250,12 @@ def orders_of(work: Desk, **changes: Any) -> list[Slice]:
     return [Slice(site_id=number, lead_ids=leads, **wanted) for number, leads in found.items()]
 
 
+def cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    """End a crawl that would never end: nothing is reported, and the test fails."""
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+
+
 def serve(work: Desk, *orders: Slice) -> list[Any]:
     """Have orders carried out as a worker's crawler process does, and give what is reported on each."""
     reports: dict[str, Any] = {}
@@ -261,7 +267,7 @@ def serve(work: Desk, *orders: Slice) -> list[Any]:
             serving[0].take("", None)
 
     def begin(spider: ServingSpider, loop: asyncio.AbstractEventLoop) -> None:
-        loop.call_later(LONGEST_S, spider.take, "", None)  # a slice that never ends is reported as stopped
+        loop.call_later(LONGEST_S, cancel_all, loop)
         serving.append(spider)
         for at, order in enumerate(orders):
             spider.take(str(at), order)
